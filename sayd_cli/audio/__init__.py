@@ -1,0 +1,1 @@
+"""Arithmetic on samples: framing, level, resampling. No I/O."""

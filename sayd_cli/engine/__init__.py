@@ -1,0 +1,1 @@
+"""The speech engine inside the package: who speaks when, and what is said."""

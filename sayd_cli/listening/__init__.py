@@ -1,0 +1,1 @@
+"""The loop from audio to transcript; knows ports, not libraries."""

@@ -1,0 +1,86 @@
+"""What the loop needs from the world, as it needs it. Edges fit these; the loop never asks whose
+they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+from sayd_cli.model.audio import Frame
+from sayd_cli.model.report import Report
+from sayd_cli.model.session import BackendName, Session, SessionSettings
+
+
+class Source(Protocol):
+    """Audio that arrives: a microphone, a file, a pipe.
+
+    Calling order: enter the context (it opens, and from then on nothing is lost), iterate
+    ``frames()`` once, ``stop()`` at any time, leave the context.
+
+    Raises:
+        InputError: On entering or iterating: the source cannot be opened or read.
+    """
+
+    live: bool
+    """True when the audio comes at its own pace; False when it can be read as fast as wanted."""
+
+    async def __aenter__(self) -> Source: ...
+
+    async def __aexit__(self, *exc_info: object) -> None: ...
+
+    def frames(self) -> AsyncIterator[Frame]:
+        """Frames at the wanted rate, of any length but 0, without gaps, until the source ends."""
+        ...
+
+    def stop(self) -> None:
+        """Take no more in. ``frames()`` still gives what was captured before, then ends."""
+        ...
+
+    def notices(self) -> list[str]:
+        """What the user should know at the end of the run, such as audio that overflowed."""
+        ...
+
+
+class Stream(Protocol):
+    """An open connection that carries messages both ways.
+
+    Raises:
+        UnreachableError: The connection is lost.
+        RefusedError: The other side closed it with a reason to.
+    """
+
+    async def send(self, message: bytes | str) -> None:
+        """Send one message; waits when the other side is slow."""
+        ...
+
+    async def receive(self) -> bytes | str | None:
+        """The next message; None when the other side has closed in good order."""
+        ...
+
+
+class Backend(Protocol):
+    """A service of the Listen API."""
+
+    name: BackendName
+
+    async def create_session(self, settings: SessionSettings) -> Session:
+        """Create a session.
+
+        Raises:
+            KeyRefusedError, UnreachableError, RefusedError, BusyError, ProtocolError.
+        """
+        ...
+
+    def open_stream(self, session: Session) -> AbstractAsyncContextManager[Stream]:
+        """Connect to the session's stream; the context closes it."""
+        ...
+
+
+class Sink(Protocol):
+    """Somebody who is told what happens, in order, from one thread; must not block for long."""
+
+    def take(self, report: Report) -> None:
+        """Take one report."""
+        ...

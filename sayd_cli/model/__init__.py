@@ -1,0 +1,1 @@
+"""Frozen values that cross between rooms. Knows no library and does no I/O."""

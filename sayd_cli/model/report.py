@@ -1,0 +1,109 @@
+"""What the listening loop tells those who show or keep it.
+
+A run is one ``Started``, any number of ``Interim``, ``Heard``, ``Progress`` and ``Notice``, and
+one ``Ended``. Times are seconds from the first captured sample.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from sayd_cli.model.audio import Codec
+from sayd_cli.model.session import BackendName
+from sayd_cli.model.transcript import Sentence
+
+
+class EndReason(StrEnum):
+    """Why a run ended; the values are those of the ``end`` JSON line."""
+
+    EOF = "eof"
+    INTERRUPT = "interrupt"
+    ONCE = "once"
+    SILENCE = "silence"
+    DURATION = "duration"
+    DEVICE = "device"
+    ERROR = "error"
+
+
+class Phase(StrEnum):
+    """What the loop is doing."""
+
+    STARTING = "starting"
+    LISTENING = "listening"
+    FINISHING = "finishing"
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The session exists; audio may have been captured before."""
+
+    session_id: str
+    backend: BackendName
+    language: str
+    sample_rate_hz: int
+    codec: Codec
+    started_at: datetime
+    """When the first sample was captured; UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interim:
+    """Text that may still change; replaces the last one. Empty text clears it."""
+
+    text: str
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A final sentence."""
+
+    sentence: Sentence
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where the loop stands; comes with every frame and every change of phase.
+
+    Attributes:
+        phase: What the loop is doing.
+        captured_s: Seconds of audio captured.
+        sent_s: Seconds of audio sent.
+        level_dbfs: Root mean square of the last frame, in dB below full scale; None before the
+            first frame. Digital silence is -inf.
+    """
+
+    phase: Phase
+    captured_s: float
+    sent_s: float
+    level_dbfs: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One line for the user that is neither text heard nor an error."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The run is over.
+
+    Attributes:
+        reason: Why.
+        duration_s: Seconds of audio captured.
+        sentences: How many sentences were heard.
+        words: How many words they hold.
+    """
+
+    reason: EndReason
+    duration_s: float
+    sentences: int
+    words: int
+
+
+Report = Started | Interim | Heard | Progress | Notice | Ended

@@ -1,0 +1,1 @@
+"""Where settings, directories and keys come from."""

@@ -1,0 +1,1 @@
+"""Events into a transcript, a transcript into text. No I/O."""

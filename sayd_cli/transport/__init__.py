@@ -1,0 +1,1 @@
+"""How bytes reach the service: REST and the audio stream."""
