@@ -1,0 +1,26 @@
+"""Where sayd keeps what it keeps. Names paths; makes nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sayd_cli.settings.environment import Environment
+
+
+def data_directory(environment: Environment) -> Path:
+    """The folder of what the user would miss: ``SAYD_HOME``, or the platform's data folder."""
+    if environment.home:
+        return Path(environment.home).expanduser()
+    import platformdirs
+
+    return platformdirs.user_data_path("sayd", appauthor=False)
+
+
+def history_path(environment: Environment) -> Path:
+    """The database of everything heard on this machine."""
+    return data_directory(environment) / "history.sqlite3"
+
+
+def server_path(environment: Environment) -> Path:
+    """The database of the sessions that ``sayd serve`` has served."""
+    return data_directory(environment) / "server.sqlite3"

@@ -1,0 +1,163 @@
+"""The audio stream over a WebSocket. The only user of the websockets library.
+
+Owns the connection and the translation of its failures. The URL holds the key: it is shown to no
+log and to no error of ours, and errors of the library that quote it are not chained.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from sayd_cli import __version__
+from sayd_cli.errors import (
+    BusyError,
+    KeyRefusedError,
+    ProtocolError,
+    RefusedError,
+    SaydError,
+    UnreachableError,
+)
+from sayd_cli.model.secret import SecretUrl
+from sayd_cli.transport.address import is_loopback, shown_host
+
+if TYPE_CHECKING:
+    from websockets.asyncio.client import ClientConnection
+    from websockets.exceptions import ConnectionClosed
+
+_OPEN_TIMEOUT_S = 15.0
+_CLOSE_TIMEOUT_S = 2.0
+_PING_INTERVAL_S = 15.0
+# A server that decodes a long file stops reading for a while, pings included; the limit is for
+# connections that are dead, not for servers that are busy.
+_PING_TIMEOUT_S = 45.0
+
+# Close codes, RFC 6455 section 7.4.1 and its registry.
+_POLICY = 1008
+_BROKEN = (1002, 1003, 1007, 1009, 1010)
+_TRY_LATER = (1012, 1013)
+
+
+class WebSocketStream:
+    """A connected stream, as ``listening.ports.Stream`` asks for it."""
+
+    def __init__(self, connection: ClientConnection, host: str) -> None:
+        self._connection = connection
+        self._host = host
+
+    async def send(self, message: bytes | str) -> None:
+        """Send one message; waits when the other side is slow.
+
+        Raises:
+            UnreachableError, RefusedError, BusyError, ProtocolError: The connection is over.
+        """
+        from websockets.exceptions import ConnectionClosed
+
+        try:
+            await self._connection.send(message)
+        except ConnectionClosed as exc:
+            raise _closed(exc, self._host) from exc
+
+    async def receive(self) -> bytes | str | None:
+        """The next message; None when the other side has closed in good order.
+
+        Raises:
+            UnreachableError, RefusedError, BusyError, ProtocolError: The connection is over.
+        """
+        from websockets.exceptions import ConnectionClosed, ConnectionClosedOK
+
+        try:
+            return await self._connection.recv()
+        except ConnectionClosedOK:
+            return None
+        except ConnectionClosed as exc:
+            raise _closed(exc, self._host) from exc
+
+
+@asynccontextmanager
+async def open_stream(url: SecretUrl) -> AsyncIterator[WebSocketStream]:
+    """Connect to a session's stream; leaving the context closes it.
+
+    Raises:
+        KeyRefusedError: The handshake was answered 401 or 403.
+        BusyError: It was answered 429 or 503.
+        RefusedError: It was answered otherwise.
+        UnreachableError: No connection, or none in time.
+        ProtocolError: The URL, or what answered there, is not a WebSocket's.
+    """
+    from websockets.asyncio.client import connect
+    from websockets.exceptions import (
+        InvalidHandshake,
+        InvalidMessage,
+        InvalidProxy,
+        InvalidStatus,
+        InvalidURI,
+        ProxyError,
+    )
+
+    host = shown_host(url.reveal())
+    logger = logging.getLogger(__name__)
+    # At debug level the library logs the request line, and with it the key.
+    logger.setLevel(logging.WARNING)
+    try:
+        connection = await connect(
+            url.reveal(),
+            logger=logger,
+            user_agent_header=f"sayd/{__version__}",
+            # Audio does not get smaller by deflate; its delay would be for nothing.
+            compression=None,
+            proxy=None if is_loopback(url.reveal()) else True,
+            open_timeout=_OPEN_TIMEOUT_S,
+            close_timeout=_CLOSE_TIMEOUT_S,
+            ping_interval=_PING_INTERVAL_S,
+            ping_timeout=_PING_TIMEOUT_S,
+        )
+    except InvalidURI:
+        raise ProtocolError("the service gave a stream address that is not a URL") from None
+    except InvalidStatus as exc:
+        raise _handshake_refused(exc.response.status_code, host) from None
+    except (ProxyError, InvalidProxy) as exc:
+        raise UnreachableError(
+            f"cannot reach {host} through the proxy: {exc}", "check the proxy settings"
+        ) from exc
+    except (InvalidMessage, InvalidHandshake) as exc:
+        raise ProtocolError(f"{host} did not answer as a WebSocket: {exc}") from exc
+    except TimeoutError as exc:
+        raise UnreachableError(
+            f"{host} opened no stream within {_OPEN_TIMEOUT_S:.0f} s", "check the network"
+        ) from exc
+    except (OSError, EOFError) as exc:
+        raise UnreachableError(
+            f"cannot reach {host}: {exc}", "check the network, or use --local"
+        ) from exc
+    try:
+        yield WebSocketStream(connection, host)
+    finally:
+        await connection.close()
+
+
+def _handshake_refused(status: int, host: str) -> SaydError:
+    match status:
+        case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN:
+            return KeyRefusedError(f"{host} refused the stream ({status})", "check SAYD_API_KEY")
+        case HTTPStatus.TOO_MANY_REQUESTS | HTTPStatus.SERVICE_UNAVAILABLE:
+            return BusyError(f"{host} is busy ({status})", "try again later")
+        case _:
+            return RefusedError(f"{host} refused the stream ({status})")
+
+
+def _closed(exc: ConnectionClosed, host: str) -> SaydError:
+    if exc.rcvd is None:
+        return UnreachableError(f"the connection to {host} was lost", "check the network")
+    reason = "".join(char for char in exc.rcvd.reason if char.isprintable())
+    shown = f"{reason} ({exc.rcvd.code})" if reason else f"close code {exc.rcvd.code}"
+    if exc.rcvd.code in _TRY_LATER:
+        return BusyError(f"{host} ended the stream: {shown}", "try again later")
+    if exc.rcvd.code in _BROKEN:
+        return ProtocolError(f"{host} ended the stream: {shown}")
+    if exc.rcvd.code == _POLICY:
+        return RefusedError(f"{host} ended the stream: {shown}")
+    return RefusedError(f"{host} ended the stream: {shown}", "try again")
