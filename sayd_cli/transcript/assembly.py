@@ -47,6 +47,26 @@ class Assembly:
             return self._take_partial(event, heard_until_s)
         return self._take_final(event, heard_until_s)
 
+    def give_up_partial(self) -> Sentence | None:
+        """Make a sentence of the interim text, marked as never confirmed; None when there is none.
+
+        For when the service will not say any more: what it last said is better than nothing.
+        """
+        partial = self._transcript.partial
+        if partial is None:
+            return None
+        start_s, end_s, _ = self._place(partial, self._transcript.end_s)
+        sentence = Sentence(
+            index=len(self._transcript.sentences),
+            text=partial.text,
+            start_s=start_s,
+            end_s=end_s,
+            approximate=True,
+            unconfirmed=True,
+        )
+        self._transcript = Transcript((*self._transcript.sentences, sentence))
+        return sentence
+
     def _take_partial(self, event: Partial, heard_until_s: float) -> Interim | None:
         text = _clean(event.text)
         if not text:
