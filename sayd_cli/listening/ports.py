@@ -63,7 +63,10 @@ class Stream(Protocol):
 class Backend(Protocol):
     """A service of the Listen API."""
 
-    name: BackendName
+    @property
+    def name(self) -> BackendName:
+        """What the user calls it."""
+        ...
 
     async def create_session(self, settings: SessionSettings) -> Session:
         """Create a session.

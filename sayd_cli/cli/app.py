@@ -1,0 +1,169 @@
+"""The commands, and what becomes of their errors.
+
+Owns the list of commands, the loading of the one that is asked for, and the way from an error to
+two lines and an exit status. Only the module of that one command is imported; for the others the
+list below is enough to be shown in ``--help``.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Annotated
+
+import typer
+
+from sayd_cli import __version__
+from sayd_cli.errors import SaydError
+
+_HELP = """Live transcription in a terminal: speech in, text out.
+
+Without a key it works on this machine alone; with SAYD_API_KEY it uses the Sayd service."""
+
+
+@dataclass(frozen=True, slots=True)
+class CommandEntry:
+    """A command: its name, the module that has it, and what it does in one line.
+
+    The module has a function ``command``, or, for a group of commands, a Typer ``app``.
+    """
+
+    name: str
+    module: str
+    summary: str
+
+
+COMMANDS = (
+    CommandEntry(
+        "listen", "sayd_cli.cli.listen", "Transcribe live: the microphone, a file or a pipe."
+    ),
+    CommandEntry("demo", "sayd_cli.cli.demo", "Listen to a recording that comes with sayd."),
+    CommandEntry("sessions", "sayd_cli.cli.sessions", "Create, list and show sessions."),
+    CommandEntry("devices", "sayd_cli.cli.devices", "List the microphones."),
+    CommandEntry("serve", "sayd_cli.cli.serve", "Serve the Sayd API on this machine."),
+)
+
+
+@dataclass(slots=True)
+class Invocation:
+    """What the options before the command said; known while they are read, and after."""
+
+    debug: bool = False
+
+
+def build(wanted: str | None = None) -> typer.Typer:
+    """The command line.
+
+    Args:
+        wanted: The one command that will run; the others are there by name and summary only.
+            None for all of them, in full.
+    """
+    app = typer.Typer(
+        name="sayd",
+        help=_HELP,
+        rich_markup_mode=None,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_root)
+    for entry in COMMANDS:
+        if wanted not in (None, entry.name):
+            app.command(entry.name, help=entry.summary)(_not_loaded)
+            continue
+        module = import_module(entry.module)
+        if hasattr(module, "app"):
+            app.add_typer(module.app, name=entry.name, help=entry.summary)
+        else:
+            details = module.command.__doc__
+            app.command(entry.name, help=f"{entry.summary}\n\n{details}")(module.command)
+    return app
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run a command line.
+
+    Args:
+        arguments: What follows the name of the program.
+
+    Returns:
+        The exit status.
+    """
+    invocation = Invocation()
+    wanted = next((argument for argument in arguments if not argument.startswith("-")), "")
+    command = typer.main.get_command(build(wanted))
+    try:
+        status = command.main(
+            list(arguments) or ["--help"],
+            prog_name="sayd",
+            standalone_mode=False,
+            obj=invocation,
+        )
+    except SaydError as exc:
+        return _fail(exc.message, exc.remedy, exc.exit_status, debug=invocation.debug)
+    except typer.TyperException as exc:
+        return _fail(exc.format_message(), _usage_remedy(wanted), exc.exit_code)
+    except BrokenPipeError:
+        # Whoever read the results has gone, which is no failure: `sayd … | head` is done.
+        _let_go_of_stdout()
+        return 0
+    except (KeyboardInterrupt, typer.Abort):
+        return 130
+    except Exception as exc:  # noqa: BLE001 - the program's boundary: a bug
+        said = f"a bug in sayd: {type(exc).__name__}: {exc}"
+        remedy = "run it again as `sayd --debug …` and report what it prints"
+        return _fail(said, "" if invocation.debug else remedy, 1, debug=invocation.debug)
+    return status if isinstance(status, int) else 0
+
+
+def _root(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version, and leave.", is_eager=True)
+    ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Say on stderr what goes on; tracebacks for errors.")
+    ] = False,
+) -> None:
+    if version:
+        typer.echo(f"sayd {__version__}")
+        raise typer.Exit
+    from sayd_cli.cli.logs import configure_logging
+
+    if isinstance(context.obj, Invocation):
+        context.obj.debug = debug
+    configure_logging(debug=debug, wanted=os.environ.get("SAYD_LOG", ""))
+
+
+def _not_loaded() -> None:
+    raise RuntimeError("a command was run that was not loaded")
+
+
+def _usage_remedy(wanted: str) -> str:
+    known = any(entry.name == wanted for entry in COMMANDS)
+    return f"try `sayd {wanted} --help`" if known else "try `sayd --help`"
+
+
+def _fail(message: str, remedy: str, status: int, *, debug: bool = False) -> int:
+    from sayd_cli.cli.messages import complain
+
+    if debug:
+        traceback.print_exc()
+    complain(message, remedy)
+    return status
+
+
+def _let_go_of_stdout() -> None:
+    """Point stdout at nothing, or the interpreter complains when it flushes it at its end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, sys.stdout.fileno())
+    except (OSError, ValueError):
+        # Not a real file, as in tests: then there is nothing to complain about.
+        return
+    finally:
+        os.close(nowhere)

@@ -1,0 +1,78 @@
+"""Which service a run uses, and the service itself: the cloud, or our own server right here."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+from sayd_cli.cli.extras import require_local
+from sayd_cli.errors import KeyMissingError
+from sayd_cli.model.secret import Secret
+from sayd_cli.model.session import BackendName
+from sayd_cli.settings.environment import BackendChoice, Environment
+from sayd_cli.transport.service import Service
+
+
+def choose_backend(environment: Environment, *, local: bool | None) -> BackendName:
+    """Where the words are to come from: the option, then the environment, then whether there is
+    a key.
+
+    Args:
+        environment: What the user has set.
+        local: What ``--local`` or ``--cloud`` said; None for neither.
+
+    Raises:
+        KeyMissingError: The cloud is asked for, and there is no key.
+    """
+    if local is None and environment.backend is not BackendChoice.AUTO:
+        local = environment.backend is BackendChoice.LOCAL
+    if local is None:
+        local = environment.key is None
+    if local:
+        return BackendName.LOCAL
+    if environment.key is None:
+        raise KeyMissingError("no key for the service", "set SAYD_API_KEY, or use --local")
+    return BackendName.CLOUD
+
+
+def service_of(
+    backend: BackendName, environment: Environment
+) -> AbstractAsyncContextManager[Service]:
+    """The service, when entered.
+
+    Raises:
+        EngineMissingError: The local engine is asked for and not installed. Known at once,
+            before a microphone is opened for nothing.
+    """
+    if backend is BackendName.LOCAL:
+        require_local()
+        return _local()
+    return _cloud(environment.base_url, cloud_key(environment))
+
+
+def cloud_key(environment: Environment) -> Secret:
+    """The key to the service.
+
+    Raises:
+        KeyMissingError: There is none.
+    """
+    if environment.key is None:
+        raise KeyMissingError(
+            "no key for the service",
+            "set SAYD_API_KEY; for a service of your own, `sayd serve` and SAYD_BASE_URL",
+        )
+    return environment.key
+
+
+@asynccontextmanager
+async def _cloud(base_url: str, key: Secret) -> AsyncIterator[Service]:
+    yield Service(BackendName.CLOUD, base_url, key)
+
+
+@asynccontextmanager
+async def _local() -> AsyncIterator[Service]:
+    from sayd_cli.engine.embedded import EmbeddedEngine
+    from sayd_cli.server.embedded import EmbeddedServer
+
+    async with EmbeddedServer(EmbeddedEngine()) as server:
+        yield Service(BackendName.LOCAL, server.base_url, server.key)

@@ -1,0 +1,31 @@
+"""What sayd says of itself, on stderr; results never pass here."""
+
+from __future__ import annotations
+
+import sys
+
+from sayd_cli.render.terminal import write
+from sayd_cli.transcript.sanitize import sanitize
+
+_NAME = "sayd: "
+
+
+def say(text: str) -> None:
+    """One line."""
+    _write(f"{_NAME}{sanitize(text)}\n")
+
+
+def complain(message: str, remedy: str) -> None:
+    """An error: a line of what happened, and one of what to do, if there is anything."""
+    lines = f"{_NAME}{sanitize(message)}\n"
+    if remedy:
+        lines += f"{' ' * len(_NAME)}{sanitize(remedy)}\n"
+    _write(lines)
+
+
+def _write(text: str) -> None:
+    try:
+        write(sys.stderr, text)
+    except (OSError, ValueError):
+        # A stderr that is closed or has gone: nobody is there to be told.
+        return

@@ -1,0 +1,44 @@
+"""Signals: the first asks the run to stop, a second Ctrl-C leaves at once."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from sayd_cli.listening.stop import StopSignal
+from sayd_cli.model.report import EndReason
+
+_ASKING = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+
+
+@contextmanager
+def stop_on_signals(stop: StopSignal, abandon: Callable[[], None]) -> Iterator[None]:
+    """Inside, signals end the run in good order; to be entered in the event loop's thread.
+
+    Args:
+        stop: Asked by the first signal.
+        abandon: Called by a Ctrl-C after that. A second SIGTERM or SIGHUP changes nothing: a
+            closing terminal sends both, and the last words are still worth their wait.
+    """
+    loop = asyncio.get_running_loop()
+    asked = False
+
+    def handle(number: int) -> None:
+        nonlocal asked
+        if asked and number == signal.SIGINT:
+            abandon()
+        asked = True
+        stop.request(EndReason.INTERRUPT)
+
+    numbers = [getattr(signal, name) for name in _ASKING if hasattr(signal, name)]
+    before = {number: signal.getsignal(number) for number in numbers}
+    for number in numbers:
+        # ``loop.add_signal_handler`` does not exist on Windows; this does, everywhere.
+        signal.signal(number, lambda number, _: loop.call_soon_threadsafe(handle, number))
+    try:
+        yield
+    finally:
+        for number in numbers:
+            signal.signal(number, before[number])
