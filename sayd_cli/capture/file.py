@@ -1,0 +1,137 @@
+"""An audio file: anything libsndfile reads, of any rate and any number of channels.
+
+Owns the file and its decoding; never holds more of it than a second or so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any, Self
+
+from sayd_cli.audio.conversion import to_mono
+from sayd_cli.audio.resampling import Resampler
+from sayd_cli.capture.daemon import in_daemon_thread
+from sayd_cli.capture.handover import Handover, pump
+from sayd_cli.errors import InputError
+from sayd_cli.model.audio import SAMPLE_BYTES, Frame
+
+_BLOCK_S = 0.5
+# Read ahead while the last block is used; a file waits, so more would gain nothing.
+_AHEAD_S = 1
+
+
+class FileSource:
+    """A source that is read as fast as wanted.
+
+    Args:
+        path: The file.
+        sample_rate_hz: The rate of the frames; the file is converted to it.
+
+    Raises:
+        InputError: On entering, it cannot be read or is no audio; on iterating, it is damaged
+            further on.
+    """
+
+    live = False
+
+    def __init__(self, path: str | Path, sample_rate_hz: int) -> None:
+        self._path = Path(path)
+        self._sample_rate_hz = sample_rate_hz
+        self._handover = Handover(_AHEAD_S * sample_rate_hz * SAMPLE_BYTES)
+
+    async def __aenter__(self) -> Self:
+        file = await in_daemon_thread(
+            lambda: _open(self._path), name="file-open", limit_s=None, discard=lambda f: f.close()
+        )
+        pump(self._blocks(file), self._handover, "file-read")
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        self._handover.close()
+
+    async def frames(self) -> AsyncIterator[Frame]:
+        """Frames of about half a second."""
+        start_sample = 0
+        while (pcm := await self._handover.get()) is not None:
+            yield Frame(pcm, start_sample, self._sample_rate_hz)
+            start_sample += len(pcm) // SAMPLE_BYTES
+        if self._handover.error is not None:
+            raise self._handover.error
+
+    def stop(self) -> None:
+        """Read no further."""
+        self._handover.close()
+
+    def notices(self) -> list[str]:
+        """Nothing: what goes wrong with a file is an error."""
+        return []
+
+    def _blocks(self, file: Any) -> Iterator[bytes]:
+        """The file as PCM16 at the wanted rate; closes it."""
+        import soundfile
+
+        resampler = Resampler(file.samplerate, self._sample_rate_hz)
+        read_frames = 0
+        with file:
+            while True:
+                try:
+                    samples = file.read(
+                        int(file.samplerate * _BLOCK_S), dtype="float32", always_2d=True
+                    )
+                except soundfile.SoundFileError as exc:
+                    yield resampler.flush()
+                    raise InputError(
+                        f"{self._path} is damaged after {read_frames / file.samplerate:.1f} s",
+                        "what comes before was used; mend or convert the file for the rest",
+                    ) from exc
+                if not len(samples):
+                    break
+                read_frames += len(samples)
+                yield resampler.push(to_mono(samples))
+        if not read_frames:
+            raise InputError(f"{self._path} holds no audio", "record something, then try again")
+        yield resampler.flush()
+
+
+def _open(path: Path) -> Any:
+    """The file as ``soundfile.SoundFile``."""
+    _check(path)
+    try:
+        import soundfile
+    except OSError as exc:
+        raise InputError(
+            "the library that reads audio files, libsndfile, is not installed",
+            "pip install --force-reinstall soundfile",
+        ) from exc
+    try:
+        return soundfile.SoundFile(path)
+    except soundfile.SoundFileError as exc:
+        raise InputError(
+            f"{path} is not audio in a known format",
+            "use WAV, FLAC, OGG or MP3; to convert: ffmpeg -i FILE out.wav",
+        ) from exc
+
+
+def _check(path: Path) -> None:
+    """Say plainly what libsndfile would call a system error."""
+    try:
+        if path.is_dir():
+            raise InputError(f"{path} is a directory", "name an audio file in it")
+        if path.exists() and not path.is_file():
+            raise InputError(f"{path} is not a regular file", "for a pipe: sayd listen - < PIPE")
+        with path.open("rb") as file:
+            empty = not file.read(1)
+    except FileNotFoundError as exc:
+        raise InputError(f"{path} does not exist", "check its name") from exc
+    except PermissionError as exc:
+        raise InputError(f"{path} may not be read", "check its permissions") from exc
+    except (OSError, ValueError) as exc:
+        raise InputError(f"{path} cannot be read: {exc}", "check its name") from exc
+    if empty:
+        raise InputError(f"{path} is empty", "check how it was made")
+    if path.suffix.lower() == ".raw":
+        raise InputError(
+            f"{path} has no header that says what it is",
+            "if it is PCM16 mono: sayd listen - --rate RATE < FILE",
+        )

@@ -1,0 +1,185 @@
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from sayd_cli.capture.microphone import Microphone
+from sayd_cli.listening.ports import Source
+from tests.conftest import PlugIn
+from tests.microphone.virtual import no_microphone
+
+Hear = Callable[..., "Heard"]
+ROOT = Path(__file__).parents[2]
+
+pytestmark = pytest.mark.microphone
+
+
+@dataclass(frozen=True)
+class Heard:
+    result: dict[str, Any]
+    samples: NDArray[np.int16]
+    stderr: str
+
+    def error(self, where: str = "error") -> tuple[str, str, str]:
+        kind, message, remedy = self.result[where]
+        assert kind == "DeviceError"
+        return kind, message, remedy
+
+
+@pytest.fixture
+def hear(tmp_path: Path) -> Hear:
+    def run(
+        environment: dict[str, str],
+        scenario: str = "plain",
+        *,
+        device: str = "",
+        rate_hz: int = 16000,
+        seconds: float = 1.0,
+        touch: Path | str = "",
+    ) -> Heard:
+        path = tmp_path / "result.json"
+        program = [sys.executable, "-m", "tests.capture.listener", str(path), scenario]
+        done = subprocess.run(
+            [*program, device, str(rate_hz), str(seconds), str(touch)],
+            env={**os.environ, **environment},
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+        samples = np.frombuffer(path.with_suffix(".pcm").read_bytes(), "<i2")
+        return Heard(json.loads(path.read_text()), samples, done.stderr)
+
+    return run
+
+
+def noise(rate_hz: int, seconds: float = 6) -> NDArray[np.int16]:
+    length = int(rate_hz * seconds)
+    return np.random.default_rng(7).integers(-9000, 9000, length).astype(np.int16)
+
+
+def assert_continuous(heard: Heard) -> None:
+    assert heard.result["starts"] == [0, *itertools.accumulate(heard.result["lengths"])][:-1]
+    assert sum(heard.result["lengths"]) == len(heard.samples)
+
+
+@pytest.mark.parametrize("rate_hz", [16000, 8000])
+@pytest.mark.parametrize("plug", [True, False])
+def test_native_capture_is_exact_from_the_first_sample(
+    plug_in: PlugIn, hear: Hear, rate_hz: int, plug: bool
+) -> None:
+    recording = noise(rate_hz)
+    heard = hear(plug_in(recording, rate_hz, plug=plug).environment(), rate_hz=rate_hz)
+    assert np.array_equal(heard.samples, recording[: len(heard.samples)])
+    assert_continuous(heard)
+    assert len(heard.samples) >= rate_hz
+    assert heard.result["notices"] == []
+    assert not heard.result["numpy"]
+    assert heard.stderr == ""
+
+
+def test_stopping_gives_what_was_still_in_the_device(plug_in: PlugIn, hear: Hear) -> None:
+    heard = hear(plug_in(noise(16000), 16000).environment(), seconds=0.5)
+    # The frame at which it was stopped ended just past 0.5 s; blocks of 20 ms followed.
+    assert 0.5 * 16000 + 2 * 320 < len(heard.samples) < 1.5 * 16000
+    assert heard.result["stopping_s"] < 2
+    assert heard.result["closing_s"] < 2
+
+
+def test_a_blocked_event_loop_loses_nothing(plug_in: PlugIn, hear: Hear) -> None:
+    recording = noise(16000)
+    heard = hear(plug_in(recording, 16000).environment(), "blocked", seconds=2.5)
+    assert len(heard.samples) >= 2.5 * 16000
+    assert np.array_equal(heard.samples, recording[: len(heard.samples)])
+    assert_continuous(heard)
+    assert heard.result["notices"] == []
+
+
+@pytest.mark.parametrize(("native_hz", "channels"), [(48000, 1), (48000, 2), (44100, 2), (8000, 1)])
+def test_a_device_of_another_rate_is_converted(
+    plug_in: PlugIn, hear: Hear, native_hz: int, channels: int
+) -> None:
+    def speech_like(rate_hz: int) -> NDArray[np.float64]:
+        times = np.arange(int(3 * rate_hz)) / rate_hz
+        tones = [
+            np.sin(2 * np.pi * f * times + f) * (1 + np.sin(f * times)) for f in (170, 900, 2950)
+        ]
+        samples: NDArray[np.float64] = 3000 * np.sum(tones, axis=0)
+        return samples
+
+    recording = np.repeat(speech_like(native_hz)[:, np.newaxis].astype(np.int16), channels, axis=1)
+    microphone = plug_in(recording, native_hz, channels, plug=False)
+    heard = hear(microphone.environment(), seconds=1.5)
+    wanted = speech_like(16000)[: len(heard.samples)]
+    assert len(heard.samples) >= 1.5 * 16000
+    assert_continuous(heard)
+    assert np.corrcoef(heard.samples, wanted)[0, 1] > 0.999
+    # Its ends ring, where sound begins and breaks off at once.
+    assert np.abs(heard.samples - wanted)[400:-400].max() < 5
+    assert heard.stderr == ""
+
+
+@pytest.mark.parametrize("fate", ["gone", "stall"])
+def test_a_lost_device_is_noticed_and_what_it_gave_is_kept(
+    plug_in: PlugIn, hear: Hear, fate: str
+) -> None:
+    recording = noise(16000)
+    microphone = plug_in(recording, 16000)
+    switch = microphone.gone if fate == "gone" else microphone.stall
+    heard = hear(microphone.environment(), seconds=0.5, touch=switch)
+    _, message, remedy = heard.error()
+    assert message == "the microphone 'default' went away"
+    assert "sayd devices" in remedy
+    assert heard.result["noticed_s"] < 1.5
+    assert heard.result["closing_s"] < 3
+    assert len(heard.samples) >= 0.5 * 16000
+    assert np.array_equal(heard.samples, recording[: len(heard.samples)])
+
+
+def test_a_device_is_found_by_a_part_of_its_name(plug_in: PlugIn, hear: Hear) -> None:
+    heard = hear(plug_in(noise(16000), 16000).environment(), device="MICRO", seconds=0.2)
+    assert len(heard.samples) >= 0.2 * 16000
+
+
+def test_an_unknown_device_names_the_candidates(plug_in: PlugIn, hear: Hear) -> None:
+    heard = hear(plug_in(noise(16000), 16000).environment(), device="headset")
+    _, message, remedy = heard.error("opening_error")
+    assert message == "no audio input matches 'headset'"
+    assert remedy == "use --device with one of: 0 (microphone), 1 (default)"
+
+
+def test_no_device_at_all(hear: Hear, tmp_path: Path) -> None:
+    heard = hear(no_microphone(tmp_path))
+    _, message, remedy = heard.error("opening_error")
+    assert message == "no audio input was found"
+    assert "sayd demo" in remedy
+    assert heard.stderr == ""
+
+
+def test_a_device_that_is_gone_cannot_be_opened(plug_in: PlugIn, hear: Hear) -> None:
+    microphone = plug_in(noise(16000), 16000)
+    microphone.die()
+    heard = hear(microphone.environment())
+    assert heard.error("opening_error")[1] == "no audio input was found"
+
+
+async def test_it_fits_the_port_and_can_be_left_unentered() -> None:
+    source: Source = Microphone(None, 16000)
+    assert source.live
+    source.stop()
+    assert source.notices() == []
+    await source.__aexit__(None, None, None)
+    await asyncio.sleep(0)
