@@ -1,0 +1,24 @@
+"""From one audio message to PCM16: the one place that knows which codecs the server takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sayd_cli.errors import UsageError
+from sayd_cli.model.audio import Codec
+from sayd_cli.model.session import SessionSettings
+
+Unpack = Callable[[bytes], bytes]
+"""One message's payload to PCM16, little-endian, mono; one for each stream, since it may have
+state. ``protocol.server`` has checked that a pcm16 message is whole samples."""
+
+
+def unpacker(settings: SessionSettings) -> Unpack:
+    """How the audio messages of a session are unpacked.
+
+    Raises:
+        UsageError: The server does not take this codec.
+    """
+    if settings.codec is Codec.PCM16:
+        return bytes
+    raise UsageError(f"this server does not take codec {settings.codec.value}", "use pcm16")

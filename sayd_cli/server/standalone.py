@@ -1,0 +1,145 @@
+"""The server as a program of its own: ``sayd serve``.
+
+Owns the address, the signals and the order of starting and stopping. Prints nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import ipaddress
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from sayd_cli.errors import EngineMissingError, UsageError
+from sayd_cli.server.keys import KeyRing
+from sayd_cli.server.limits import Limits
+
+if TYPE_CHECKING:
+    from sayd_cli.engine.port import Engine
+    from sayd_cli.history.store import SessionStore
+
+_PORT_MAX = 65_535
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+@dataclass(frozen=True, slots=True)
+class ServeSettings:
+    """Where the server listens, to whom, and how much it allows.
+
+    Attributes:
+        host: A name or an address of this machine.
+        port: 0 for any free one.
+        keys: Who may use it; a ring that takes any key is for loopback only.
+        limits: What it allows.
+    """
+
+    host: str
+    port: int
+    keys: KeyRing
+    limits: Limits = field(default_factory=Limits)
+
+
+async def serve(
+    settings: ServeSettings,
+    engine: Engine,
+    store: SessionStore,
+    on_ready: Callable[[str], None],
+) -> None:
+    """Serve until SIGINT or SIGTERM; open streams then have ``limits.drain_s`` for their last
+    sentences. A second signal does what it would have done without us.
+
+    Args:
+        settings: Where, and to whom.
+        engine: Not started; closed on return.
+        store: Open; stays so.
+        on_ready: Called with ``http://HOST:PORT`` once connections are accepted and the engine
+            is loaded.
+
+    Raises:
+        UsageError: The address cannot be used, or would be open to others without a key.
+        EngineMissingError: The engine, or the server's libraries, are missing.
+    """
+    try:
+        from sayd_cli.server.app import build_app
+        from sayd_cli.server.listener import listening
+        from sayd_cli.server.service import Service
+    except ImportError as exc:
+        raise EngineMissingError(
+            f"the local server is not installed: no module {exc.name}",
+            'install it with: pip install "sayd-cli[local]"',
+        ) from exc
+    with _bind(settings) as bound:
+        async with Service(engine, store, settings.keys, settings.limits) as service:
+            await service.engine()
+            app = build_app(service)
+            async with listening(app, bound, service.streams.drain, behind_proxy=True):
+                with _stop_signals() as stop:
+                    on_ready(_url(settings.host, bound.getsockname()[1]))
+                    await stop.wait()
+
+
+def _bind(settings: ServeSettings) -> socket.socket:
+    host, port = settings.host, settings.port
+    if not 0 <= port <= _PORT_MAX:
+        raise UsageError(f"there is no port {port}", f"choose a --port from 0 to {_PORT_MAX}")
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except (OSError, UnicodeError) as exc:
+        raise UsageError(
+            f"there is no address {host}:{port} to listen on", "choose another --host or --port"
+        ) from exc
+    # "localhost" is two addresses; the one that every client tries is taken.
+    family, kind, protocol, _, address = min(found, key=lambda entry: entry[0] != socket.AF_INET)
+    if settings.keys.takes_any and not ipaddress.ip_address(address[0]).is_loopback:
+        raise UsageError(
+            f"without keys, anyone who reaches {host} could use the server",
+            "give --keys-file, or listen on 127.0.0.1",
+        )
+    bound = socket.socket(family, kind, protocol)
+    try:
+        if os.name == "posix":
+            # Elsewhere it would let two servers have the same port.
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(address)
+        # Here and not later: on some systems only this finds that the port is taken.
+        bound.listen()
+    except OSError as exc:
+        bound.close()
+        if exc.errno == errno.EADDRINUSE:
+            raise UsageError(f"port {port} is in use", "choose another --port") from exc
+        raise UsageError(
+            f"cannot listen on {host}:{port}: {exc.strerror}", "choose another --host or --port"
+        ) from exc
+    return bound
+
+
+def _url(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+@contextmanager
+def _stop_signals() -> Iterator[asyncio.Event]:
+    """An event that is set by the first of the signals."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(stop.set)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield stop  # Only the main thread is told of signals.
+        return
+    before = {number: signal.signal(number, handle) for number in _STOP_SIGNALS}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
