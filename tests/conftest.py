@@ -4,11 +4,16 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from tests.microphone.virtual import VirtualMicrophone, build_plugin, microphone_missing
+
+# How long an example takes says nothing on a machine that does other things too.
+hypothesis.settings.register_profile("sayd", deadline=None)
+hypothesis.settings.load_profile("sayd")
 
 PlugIn = Callable[..., VirtualMicrophone]
 

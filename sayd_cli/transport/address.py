@@ -6,6 +6,15 @@ import ipaddress
 from urllib.parse import urlsplit
 
 
+def is_service_address(url: str) -> bool:
+    """True when the URL can be the address of a service: ``http`` or ``https``, and a host."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
 def is_loopback(url: str) -> bool:
     """True when the URL's host is this machine by name or number."""
     host = _host(url)

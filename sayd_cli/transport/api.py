@@ -25,7 +25,7 @@ from sayd_cli.model.record import SessionRecord
 from sayd_cli.model.secret import Secret
 from sayd_cli.model.session import Session, SessionSettings, SessionSummary
 from sayd_cli.protocol import rest
-from sayd_cli.transport.address import is_loopback, shown_host
+from sayd_cli.transport.address import is_loopback, is_service_address, shown_host
 
 if TYPE_CHECKING:
     import httpx
@@ -59,6 +59,8 @@ class ListenApi:
     async def __aenter__(self) -> Self:
         import httpx
 
+        if not is_service_address(self._base_url):
+            raise _bad_address(self._base_url)
         try:
             self._client = httpx.AsyncClient(
                 base_url=self._base_url,

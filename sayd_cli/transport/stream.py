@@ -115,7 +115,7 @@ async def open_stream(url: SecretUrl) -> AsyncIterator[WebSocketStream]:
             ping_interval=_PING_INTERVAL_S,
             ping_timeout=_PING_TIMEOUT_S,
         )
-    except InvalidURI:
+    except (InvalidURI, ValueError):
         raise ProtocolError("the service gave a stream address that is not a URL") from None
     except InvalidStatus as exc:
         raise _handshake_refused(exc.response.status_code, host) from None
