@@ -12,6 +12,7 @@ from typing import Any, Self
 from sayd_cli.audio.conversion import to_mono
 from sayd_cli.audio.resampling import Resampler
 from sayd_cli.capture.daemon import in_daemon_thread
+from sayd_cli.capture.decoder import LENGTH_UNKNOWN_FRAMES, open_decoder
 from sayd_cli.capture.handover import Handover, pump
 from sayd_cli.errors import InputError
 from sayd_cli.model.audio import SAMPLE_BYTES, Frame
@@ -19,6 +20,8 @@ from sayd_cli.model.audio import SAMPLE_BYTES, Frame
 _BLOCK_S = 0.5
 # Read ahead while the last block is used; a file waits, so more would gain nothing.
 _AHEAD_S = 1
+# Encoders pad, and count what they padded: a little less than announced says nothing.
+_SHORT_S = 0.5
 
 
 class FileSource:
@@ -39,6 +42,7 @@ class FileSource:
         self._path = Path(path)
         self._sample_rate_hz = sample_rate_hz
         self._handover = Handover(_AHEAD_S * sample_rate_hz * SAMPLE_BYTES)
+        self._notices: list[str] = []
 
     async def __aenter__(self) -> Self:
         file = await in_daemon_thread(
@@ -64,8 +68,8 @@ class FileSource:
         self._handover.close()
 
     def notices(self) -> list[str]:
-        """Nothing: what goes wrong with a file is an error."""
-        return []
+        """That the file broke off, where the decoder did not call it an error."""
+        return list(self._notices)
 
     def _blocks(self, file: Any) -> Iterator[bytes]:
         """The file as PCM16 at the wanted rate; closes it."""
@@ -92,25 +96,17 @@ class FileSource:
         if not read_frames:
             raise InputError(f"{self._path} holds no audio", "record something, then try again")
         yield resampler.flush()
+        missing_frames = file.frames - read_frames
+        if file.frames != LENGTH_UNKNOWN_FRAMES and missing_frames > file.samplerate * _SHORT_S:
+            self._notices.append(
+                f"{self._path} breaks off: {read_frames / file.samplerate:.1f} s of the"
+                f" {file.frames / file.samplerate:.1f} s that it announces could be read"
+            )
 
 
 def _open(path: Path) -> Any:
-    """The file as ``soundfile.SoundFile``."""
     _check(path)
-    try:
-        import soundfile
-    except OSError as exc:
-        raise InputError(
-            "the library that reads audio files, libsndfile, is not installed",
-            "pip install --force-reinstall soundfile",
-        ) from exc
-    try:
-        return soundfile.SoundFile(path)
-    except soundfile.SoundFileError as exc:
-        raise InputError(
-            f"{path} is not audio in a known format",
-            "use WAV, FLAC, OGG or MP3; to convert: ffmpeg -i FILE out.wav",
-        ) from exc
+    return open_decoder(path)
 
 
 def _check(path: Path) -> None:
