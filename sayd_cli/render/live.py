@@ -1,0 +1,198 @@
+"""The live view of a terminal: final sentences scroll up and stay; what goes on now is below.
+
+Owns when the screen is redrawn: at once for text that stays, else ten times a second at most,
+however much is reported. A thread draws, so that a terminal that takes nothing (Ctrl-S, a slow
+line) holds up neither the microphone nor the service. Refuses to know what the rows say and how
+they get onto the screen.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Sequence
+from time import monotonic
+from types import TracebackType
+from typing import TextIO, TypeGuard
+
+from rich.console import Console
+from rich.text import Text
+
+from sayd_cli.model.report import Heard, Notice, Report
+from sayd_cli.model.session import BackendName
+from sayd_cli.render.region import Region
+from sayd_cli.render.terminal import can_move_cursor, size, write
+from sayd_cli.render.view import View, notice_rows, sentence_rows
+from sayd_cli.transcript.sanitize import sanitize
+from sayd_cli.transcript.text import TextEncoder
+
+_REDRAW_EVERY_S = 0.1
+_REST_S = 0.02
+"""Between two drawings whatever comes: a burst of sentences becomes a few writes."""
+_RESIZED_WITHIN_S = 0.25
+"""The longest that a resize goes unnoticed while nothing is reported."""
+_WAITING = 1000
+"""Sentences and notices that may wait for the terminal; then ``take`` waits: none is dropped."""
+
+_log = logging.getLogger(__name__)
+
+
+class LiveView:
+    """A sink that shows a run on a terminal, from entering its context to leaving it.
+
+    Leaving it takes away what is not final and gives the cursor back, whatever happened. On a
+    stream that is no terminal, or one that cannot move its cursor, only the lines that stay are
+    written, as they come. When the terminal goes away, the rest is not shown.
+
+    Args:
+        stream: The terminal; standard output, or standard error beside a pipe.
+        backend: Where the words come from, for the status line.
+        timestamps: Begin each sentence with its time.
+        show_finals: Show the final sentences; without, only notices stay.
+    """
+
+    def __init__(
+        self,
+        stream: TextIO,
+        *,
+        backend: BackendName,
+        timestamps: bool = False,
+        show_finals: bool = True,
+    ) -> None:
+        self._stream = stream
+        self._timestamps = timestamps
+        self._show_finals = show_finals
+        self._console = Console(file=stream, highlight=False, markup=False, emoji=False)
+        self._moves = can_move_cursor(stream) and not self._console.legacy_windows
+        self._region = Region(stream)
+        self._thread = threading.Thread(target=self._draw, name="live-view", daemon=True)
+        self._changed = threading.Condition()
+        # All below is shared with the thread, under the condition.
+        self._view = View(backend)
+        self._waiting: deque[Heard | Notice] = deque()
+        self._stale = True
+        self._urgent = False
+        self._leaving = False
+        self._gone = False
+        self._failure: Exception | None = None
+
+    def __enter__(self) -> LiveView:
+        if self._moves:
+            self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if not self._moves:
+            return
+        with self._changed:
+            self._leaving = True
+            self._changed.notify_all()
+        self._thread.join()
+        if self._failure is not None and error is None:
+            raise self._failure
+
+    def take(self, report: Report) -> None:
+        """Take one report; returns at once unless a thousand lines wait for the terminal.
+
+        Raises:
+            OSError: Only where lines are written as they come; BrokenPipeError for a pipe whose
+                reader has gone.
+        """
+        if not self._moves:
+            if self._stays(report):
+                self._write_plainly(report)
+            return
+        with self._changed:
+            if self._stays(report):
+                self._changed.wait_for(lambda: len(self._waiting) < _WAITING or self._gone)
+                if not self._gone:
+                    self._waiting.append(report)
+            phase = self._view.phase
+            self._view.take(report)
+            urgent = self._stays(report) or phase is not self._view.phase
+            if (urgent and not self._urgent) or not self._stale:
+                self._changed.notify_all()
+            self._stale = True
+            self._urgent = self._urgent or urgent
+
+    def _stays(self, report: Report) -> TypeGuard[Heard | Notice]:
+        return isinstance(report, Notice) or (isinstance(report, Heard) and self._show_finals)
+
+    def _write_plainly(self, report: Heard | Notice) -> None:
+        if isinstance(report, Heard):
+            write(self._stream, TextEncoder(timestamps=self._timestamps).report(report))
+        else:
+            write(self._stream, f"{sanitize(report.text)}\n")
+
+    def _draw(self) -> None:
+        """The thread: draw whenever there is something new, until told to leave."""
+        try:
+            try:
+                self._draw_until_leaving()
+            finally:
+                self._region.close()
+        except OSError as exc:
+            _log.warning("the terminal has gone, the rest is not shown: %s", exc)
+        except Exception as exc:  # noqa: BLE001 (the thread's boundary; raised again on leaving)
+            self._failure = exc
+        finally:
+            with self._changed:
+                self._gone = True
+                self._changed.notify_all()
+
+    def _draw_until_leaving(self) -> None:
+        drawn_at, drawn_size = -_REDRAW_EVERY_S, size(self._stream)
+        leaving = False
+        while not leaving:
+            with self._changed:
+                while not (self._stale or self._leaving):
+                    self._changed.wait(timeout=_RESIZED_WITHIN_S)
+                    self._stale = self._stale or size(self._stream) != drawn_size
+                self._changed.wait_for(
+                    lambda: self._urgent or self._leaving,
+                    timeout=max(drawn_at + _REDRAW_EVERY_S - monotonic(), 0),
+                )
+                leaving = self._leaving
+                columns, height = self._console.size = drawn_size = size(self._stream)
+                staying = tuple(self._waiting)
+                self._waiting.clear()
+                room = _room(height)
+                rows = self._view.rows(self._console, columns=columns, height=room) if room else []
+                self._stale = self._urgent = False
+                self._changed.notify_all()
+            if leaving:
+                rows = []
+            above = [row for report in staying for row in self._rows(report, columns)]
+            self._region.update(self._coded(above), self._coded(rows).splitlines())
+            drawn_at = monotonic()
+            with self._changed:
+                self._changed.wait_for(lambda: self._leaving, timeout=_REST_S)
+
+    def _rows(self, report: Heard | Notice, columns: int) -> list[Text]:
+        if isinstance(report, Notice):
+            return notice_rows(report, self._console, columns=columns)
+        return sentence_rows(
+            report.sentence, self._console, columns=columns, timestamps=self._timestamps
+        )
+
+    def _coded(self, rows: Sequence[Text]) -> str:
+        """The rows with the codes of their colours, each with its line end."""
+        with self._console.capture() as capture:
+            for row in rows:
+                self._console.print(row, no_wrap=True, overflow="ignore", crop=False)
+        return capture.get()
+
+
+def _room(height: int) -> int:
+    """How many rows of a screen may be redrawn, the region's empty one aside.
+
+    Half of them: the sentences need the rest, and a screen that is suddenly half as wide wraps
+    each of our rows into two, which must not push the first of them off its top.
+    """
+    return min(max((height - 1) // 2, 2), height - 1)

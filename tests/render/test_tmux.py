@@ -1,0 +1,112 @@
+"""The live view under tmux, which wraps lines anew on a resize and keeps a real scrollback."""
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TextIO
+
+import pytest
+
+from tests.render.emulator import trimmed, wait_for
+
+pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
+
+PROGRAM = """
+import sys
+from sayd_cli.model.report import Heard, Interim, Phase, Progress
+from sayd_cli.model.session import BackendName
+from sayd_cli.model.transcript import Sentence
+from sayd_cli.render.live import LiveView
+
+with LiveView(sys.stdout, backend=BackendName.LOCAL) as view:
+    for index, line in enumerate(sys.stdin):
+        text = line.strip()
+        if text.startswith("interim"):
+            view.take(Interim(text, 0.0, 1.0))
+        else:
+            view.take(Heard(Sentence(index, text, 0.0, 1.0)))
+        view.take(Progress(Phase.LISTENING, 1.0, 1.0, -30.0))
+"""
+LONG = " ".join(f"word{number:02d}" for number in range(40))
+
+
+class Tmux:
+    """A tmux server of its own, with one window that shows what is written to ``lines``."""
+
+    def __init__(self, folder: Path) -> None:
+        self._name = f"sayd-test-{uuid.uuid4().hex[:8]}"
+        program, pipe = folder / "program.py", folder / "lines"
+        program.write_text(PROGRAM)
+        os.mkfifo(pipe)
+        run = shlex.join(["env", f"PYTHONPATH={Path.cwd()}", sys.executable, str(program)])
+        command = f"{run} < {shlex.quote(str(pipe))}; exec sleep 120"
+        self._run("-f", os.devnull, "new-session", "-d", "-x", "80", "-y", "12", command)
+        self._lines: TextIO = pipe.open("w")
+
+    def _run(self, *arguments: str) -> str:
+        command = ["tmux", "-L", self._name, *arguments]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+    def write(self, *lines: str) -> None:
+        self._lines.write("".join(f"{line}\n" for line in lines))
+        self._lines.flush()
+
+    def end(self) -> None:
+        self._lines.close()
+
+    def resize(self, columns: int, rows: int) -> None:
+        self._run("resize-window", "-x", str(columns), "-y", str(rows))
+
+    def shown(self) -> list[str]:
+        return trimmed([row.rstrip() for row in self._run("capture-pane", "-p").splitlines()])
+
+    def scrolled(self) -> list[str]:
+        rows = self._run("capture-pane", "-p", "-J", "-S", "-").splitlines()
+        return trimmed([row.rstrip() for row in rows])
+
+    def cursor_shown(self) -> bool:
+        return self._run("display-message", "-p", "#{cursor_flag}").strip() == "1"
+
+    def close(self) -> None:
+        self._lines.close()
+        self._run("kill-server")
+
+
+@pytest.fixture
+def tmux(tmp_path: Path) -> Iterator[Tmux]:
+    tmux = Tmux(tmp_path)
+    yield tmux
+    tmux.close()
+
+
+def test_resizes_leave_each_sentence_once_and_nothing_else(tmux: Tmux) -> None:
+    sizes = [(80, 12), (40, 12), (20, 12), (64, 30), (64, 12), (40, 8), (20, 8), (80, 4)]
+    sentences = []
+    for turn, (columns, rows) in enumerate(sizes):
+        tmux.resize(columns, rows)
+        tmux.write(f"interim {turn}")
+        wait_for(lambda turn=turn: f"interim {turn}" in tmux.shown(), 30)  # type: ignore[misc]
+        # What is wrapped anew finds its place on a screen that is full, as it soon is.
+        new = [f"Sentence {turn}.{number}." for number in range(rows)]
+        tmux.write(*new, f"interim {LONG}")
+        sentences += new
+        wait_for(lambda: any("word39" in row for row in tmux.shown()))
+    tmux.end()
+    wait_for(tmux.cursor_shown)
+    assert tmux.scrolled() == sentences
+
+
+def test_a_full_screen_of_interim_text_does_not_reach_the_scrollback(tmux: Tmux) -> None:
+    tmux.resize(20, 6)
+    for turn in range(30):
+        tmux.write(f"interim {turn} {LONG} end{turn}")
+        wait_for(lambda turn=turn: any(f"end{turn}" in row for row in tmux.shown()), 30)  # type: ignore[misc]
+    tmux.write(*(f"Sentence {turn}." for turn in range(30)))
+    tmux.end()
+    wait_for(tmux.cursor_shown)
+    assert tmux.scrolled() == [f"Sentence {turn}." for turn in range(30)]
