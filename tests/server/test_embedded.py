@@ -111,6 +111,7 @@ async def test_leaving_gives_open_streams_their_last_sentences() -> None:
             for message in audio(3):
                 await connection.send(message)
             await until(connection, "sentence")
+            await eventually(lambda: engine.streams[0].fed_bytes == 96_000)
             # Not left by the end of the block: the client stays to hear the end.
             leaving = asyncio.create_task(server.__aexit__(None, None, None))
             heard = await rest_of(connection)
@@ -130,6 +131,23 @@ async def test_leaving_does_not_wait_for_an_engine_without_end() -> None:
             await until(connection, "ready")
             await connection.send(audio(1)[0])
             await asyncio.wait_for(server.__aexit__(None, None, None), 10)
+    assert engine.streams[0].closed
+    assert engine.closed
+
+
+async def test_leaving_does_not_wait_for_a_client_that_does_not_read() -> None:
+    # Every word makes a longer interim text: more than any socket buffer holds.
+    engine = ScriptedEngine(words_per_second=4000, words_per_sentence=4000)
+    limits = Limits(streams_per_key=None, idle_s=None, drain_s=0.1)
+    async with EmbeddedServer(engine, limits) as server:
+        session = await created(server.base_url, server.key.reveal())
+        async with stream(session["websocket_url"]) as connection:
+            await until(connection, "ready")
+            for message in audio(0.9):
+                await connection.send(message)
+            await eventually(lambda: engine.streams[0].fed_bytes == 28_800)
+            await asyncio.wait_for(server.__aexit__(None, None, None), 20)
+            connection.transport.abort()
     assert engine.streams[0].closed
     assert engine.closed
 

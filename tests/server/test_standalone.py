@@ -15,7 +15,17 @@ from sayd_cli.history.store import SessionStore
 from sayd_cli.model.secret import Secret
 from sayd_cli.server.keys import KeyRing, load_keys
 from sayd_cli.server.standalone import ServeSettings, serve
-from tests.server.running import KEY, KEYS, audio, client, created, rest_of, stream, until
+from tests.server.running import (
+    KEY,
+    KEYS,
+    audio,
+    client,
+    created,
+    eventually,
+    rest_of,
+    stream,
+    until,
+)
 from tests.server.scripted_engine import ScriptedEngine
 
 
@@ -96,6 +106,7 @@ async def test_a_signal_gives_open_streams_their_last_sentences(number: signal.S
             for message in audio(3):
                 await connection.send(message)
             await until(connection, "sentence")
+            await eventually(lambda: engine.streams[0].fed_bytes == 96_000)
             os.kill(os.getpid(), number)
             heard = await rest_of(connection)
         assert heard.texts == engine.texts(3)[1:]
