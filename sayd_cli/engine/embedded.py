@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -46,8 +47,14 @@ _HOPS_BETWEEN_YIELDS = 8
 _MAX_FINALS_PENDING = 4
 """A stream this far behind waits in ``feed``: at most a minute of audio is held for it."""
 
-_PADDING_SAMPLES = SAMPLE_RATE_HZ // 4
-"""Silence after a clip: the model drops the last word of speech that ends with the clip."""
+_LIVE_LEAD_S = 1.0
+"""Audio that is further ahead of the clock than this is a file being read, not a voice."""
+
+_TAIL_SAMPLES = SAMPLE_RATE_HZ // 4
+"""Added after a clip: the model wants a pause after the last word, or it guesses at it."""
+
+_PAUSE_HOPS = 4
+"""The last hops of a clip that are mirrored for its tail, where all of them are pause."""
 
 
 class _MoonshineDecoder:
@@ -57,10 +64,7 @@ class _MoonshineDecoder:
         self._model = MoonshineModel(folder)
 
     def decode(self, pcm: Pcm) -> str:
-        import numpy as np
-
-        samples = amplified(pcm, speech_gain_db(pcm, HOP_SAMPLES))
-        return self._model.transcribe(np.pad(samples, (0, _PADDING_SAMPLES)))
+        return self._model.transcribe(amplified(pcm, speech_gain_db(pcm, HOP_SAMPLES)))
 
     def close(self) -> None:
         self._model.close()
@@ -142,16 +146,23 @@ class EmbeddedStream:
         pool: Where it is decoded.
         sample_rate_hz: Of the audio that will be fed.
         endpointing: The numbers behind utterances.
+        clock: Seconds that only grow; tells a voice from a file read at full speed.
     """
 
     def __init__(
-        self, pool: DecodePool, sample_rate_hz: int, endpointing: EndpointingConfig
+        self,
+        pool: DecodePool,
+        sample_rate_hz: int,
+        endpointing: EndpointingConfig,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._pool = pool
         self._hops = _Hops(sample_rate_hz)
         self._endpointer = Endpointer(endpointing)
         self._level = LevelControl(_HOP_S)
         self._detector: VoiceDetector | None = None
+        self._clock = clock
+        self._started_s: float | None = None
         self._hop = 0
         # Audio that a later span may still ask for: an utterance under way, or the pre-roll.
         self._kept: deque[Pcm] = deque()
@@ -231,6 +242,7 @@ class EmbeddedStream:
     async def _hear(self, hop: Pcm, *, last: bool = False) -> None:
         if self._detector is None:
             self._detector = await asyncio.to_thread(VoiceDetector)
+            self._started_s = self._clock()
         level_dbfs = pcm_level_dbfs(hop)
         gain_db = self._level.gain_db(level_dbfs)
         probability = self._detector.probability(amplified(hop, gain_db))
@@ -249,7 +261,9 @@ class EmbeddedStream:
 
     def _act(self, decision: Decision) -> None:
         if isinstance(decision, PartialDue):
-            self._decode_partial(decision.span)
+            # At the pace of a file nobody can read it, and it is half of the work.
+            if self._is_live():
+                self._decode_partial(decision.span)
         elif isinstance(decision, PauseBegun):
             text = self._submit(decision.span, Urgency.FINAL)
             self._guess = _Utterance(decision.span, text)
@@ -260,6 +274,11 @@ class EmbeddedStream:
             self._guess = None
         elif isinstance(decision, Closed):
             self._close_utterance(decision.span)
+
+    def _is_live(self) -> bool:
+        if self._started_s is None:
+            return True
+        return self._hop * _HOP_S - (self._clock() - self._started_s) <= _LIVE_LEAD_S
 
     async def _judge_pause(self) -> None:
         """Let the text decide whether the pause ends the utterance.
@@ -306,7 +325,14 @@ class EmbeddedStream:
 
         oldest_hop = self._hop - len(self._kept)
         hops = list(self._kept)[span.start_hop - oldest_hop : span.end_hop - oldest_hop]
-        return self._pool.submit(self, np.concatenate(hops), urgency)
+        if span.end_hop - span.speech_end_hop >= _PAUSE_HOPS:
+            # The pause goes on as the room sounds: a step to digital silence is heard as a sound,
+            # and costs words (13.3 errors against 11.7 in 222 words, mean of three conditions).
+            pause = np.concatenate(hops[-_PAUSE_HOPS:])
+            tail = np.resize(np.concatenate((pause[::-1], pause)), _TAIL_SAMPLES)
+        else:
+            tail = np.zeros(_TAIL_SAMPLES, dtype=np.int16)
+        return self._pool.submit(self, np.concatenate((*hops, tail)), urgency)
 
     def _next_event(self) -> Partial | Final | None:
         if self._failure is not None:

@@ -32,7 +32,7 @@ class LevelConfig:
             loud one is heard; the VAD itself takes speech 30 dB below target.
     """
 
-    target_dbfs: float = -15.0
+    target_dbfs: float = -20.0
     max_gain_db: float = 55.0
     release_db_per_s: float = 4.0
 

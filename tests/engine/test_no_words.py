@@ -1,0 +1,72 @@
+"""What holds no words gives none, at any level: the classic mistake here is "You"."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sayd_cli.engine.embedded import EmbeddedEngine
+from tests.engine.listening import hear
+from tests.engine.signals import (
+    at_level,
+    chords,
+    hum,
+    pcm16,
+    pink_noise,
+    speech,
+    tone,
+    white_noise,
+)
+
+if TYPE_CHECKING:
+    from tests.engine.signals import Samples
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+SECONDS = 12
+SIGNALS: dict[str, Callable[[int], Samples]] = {
+    "white noise": white_noise,
+    "pink noise": pink_noise,
+    "tone at 220 Hz": lambda length: tone(length, 220),
+    "tone at 1 kHz": lambda length: tone(length, 1000),
+    "hum": hum,
+    "chords": chords,
+}
+
+
+@pytest.mark.parametrize("level_dbfs", [-90, -70, -50, -30, -12])
+@pytest.mark.parametrize("signal", SIGNALS)
+async def test_noise_and_music(engine: EmbeddedEngine, signal: str, level_dbfs: float) -> None:
+    pcm = at_level(SIGNALS[signal](SECONDS * 16000), level_dbfs)
+    assert (await hear(engine, pcm)).events == ()
+
+
+@pytest.mark.parametrize("sample_rate_hz", [16000, 8000])
+async def test_digital_silence(engine: EmbeddedEngine, sample_rate_hz: int) -> None:
+    pcm = bytes(sample_rate_hz * 2 * SECONDS)
+    assert (await hear(engine, pcm, sample_rate_hz)).events == ()
+
+
+async def test_noise_that_starts_and_stops(engine: EmbeddedEngine) -> None:
+    noise = at_level(pink_noise(16000), -30)
+    assert (await hear(engine, (noise + bytes(32000)) * 6)).events == ()
+
+
+@pytest.mark.parametrize("name", ["success.wav", "error.wav"])
+@pytest.mark.parametrize("gain_db", [0, -40])
+async def test_chimes(engine: EmbeddedEngine, name: str, gain_db: float) -> None:
+    pcm = pcm16(speech(name, 16000), gain_db)
+    assert (await hear(engine, pcm + bytes(16000) + pcm)).events == ()
+
+
+async def test_the_room_around_speech_is_not_lifted_into_words(engine: EmbeddedEngine) -> None:
+    # 1.1 s of a real room before the first word, over and over: 30 s of it.
+    room = pcm16(speech("two_cities.wav", 16000)[1600 : int(1.0 * 16000)])
+    assert (await hear(engine, room * 30)).events == ()
+
+
+@pytest.mark.parametrize("pcm", [b"", bytes(2), bytes(1022), bytes(1024)])
+async def test_hardly_any_audio(engine: EmbeddedEngine, pcm: bytes) -> None:
+    assert (await hear(engine, pcm)).events == ()
