@@ -13,7 +13,7 @@ from sayd_cli.model.report import Ended, Heard, Interim, Notice, Phase, Progress
 from sayd_cli.model.session import BackendName
 from sayd_cli.model.transcript import Sentence
 from sayd_cli.transcript.sanitize import sanitize
-from sayd_cli.transcript.text import timestamp
+from sayd_cli.transcript.text import timestamp, wording
 
 _NARROWEST_BESIDE_TIME = 24
 """Cells that a sentence needs beside its time; with fewer it stands below."""
@@ -37,12 +37,13 @@ def sentence_rows(
         columns: The width of the screen, in cells.
         timestamps: Begin with where it begins.
     """
+    text = Text(wording(sentence))
     if not timestamps:
-        return _wrapped(Text(sentence.text), console, columns)
+        return _wrapped(text, console, columns)
     time = f"{timestamp(sentence)} "
     if columns < len(time) + _NARROWEST_BESIDE_TIME:
-        return [Text(time.rstrip(), style="cyan"), *_wrapped(Text(sentence.text), console, columns)]
-    first, *rest = _wrapped(Text(sentence.text), console, columns - len(time))
+        return [Text(time.rstrip(), style="cyan"), *_wrapped(text, console, columns)]
+    first, *rest = _wrapped(text, console, columns - len(time))
     indent = Text(" " * len(time))
     return [Text(time, style="cyan").append_text(first), *(indent + row for row in rest)]
 
@@ -144,10 +145,12 @@ class View:
         return Text(" " * gap, no_wrap=True).join([parts[name] for name in parts if name in kept])
 
     def _meter(self, *, ascii_only: bool) -> Text:
-        """A bar of the level; empty when there is none to show."""
-        level_dbfs = self._progress.level_dbfs
-        if level_dbfs is None or self._progress.phase is Phase.FINISHING:
+        """A bar of the level; empty text once no more is captured."""
+        if self._progress.phase is Phase.FINISHING:
             return Text()
+        level_dbfs = self._progress.level_dbfs
+        if level_dbfs is None:
+            level_dbfs = _METER_FLOOR_DBFS
         share = 1 - max(level_dbfs, _METER_FLOOR_DBFS) / _METER_FLOOR_DBFS
         filled = min(round(share * _METER_CELLS), _METER_CELLS)
         colour = (

@@ -20,6 +20,11 @@ def timestamp(sentence: Sentence) -> str:
     return f"[{'~' if sentence.approximate else ''}{clock(sentence.start_s)}]"
 
 
+def wording(sentence: Sentence) -> str:
+    """The text of a sentence, marked where the service never confirmed it."""
+    return f"{sentence.text} [unconfirmed]" if sentence.unconfirmed else sentence.text
+
+
 class TextEncoder:
     """Reports and records as lines of text.
 
@@ -40,4 +45,4 @@ class TextEncoder:
 
     def _line(self, sentence: Sentence) -> str:
         prefix = f"{timestamp(sentence)} " if self._timestamps else ""
-        return f"{prefix}{sentence.text}\n"
+        return f"{prefix}{wording(sentence)}\n"

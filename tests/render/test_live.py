@@ -68,7 +68,10 @@ def test_sentences_stay_and_what_goes_on_is_below_them(terminal: Emulator) -> No
 def test_the_phases_are_told(terminal: Emulator) -> None:
     with local_view(terminal) as view:
         wait_for(
-            lambda: terminal.shown() == ["", "○ loading the engine…  00:00  local  Ctrl-C to stop"]
+            lambda: (
+                terminal.shown()
+                == ["", "○ loading the engine…  00:00  ──────────  local  Ctrl-C to stop"]
+            )
         )
         view.take(Progress(Phase.STARTING, 1.0, 0.0, -20.0))
         wait_for(lambda: "━━━━━━━───" in terminal.status())
@@ -84,12 +87,15 @@ def test_the_phases_are_told(terminal: Emulator) -> None:
 
 def test_the_cloud_is_connected_to(terminal: Emulator) -> None:
     with LiveView(terminal.stream, backend=BackendName.CLOUD):
-        wait_for(lambda: terminal.status() == "○ connecting…  00:00  cloud  Ctrl-C to stop")
+        wait_for(
+            lambda: terminal.status() == "○ connecting…  00:00  ──────────  cloud  Ctrl-C to stop"
+        )
 
 
 @pytest.mark.parametrize(
     ("level_dbfs", "meter"),
     [
+        (None, "──────────"),
         (float("-inf"), "──────────"),
         (-90.0, "──────────"),
         (-60.0, "──────────"),
@@ -98,7 +104,9 @@ def test_the_cloud_is_connected_to(terminal: Emulator) -> None:
         (3.0, "━━━━━━━━━━"),
     ],
 )
-def test_the_meter_shows_the_level(terminal: Emulator, level_dbfs: float, meter: str) -> None:
+def test_the_meter_shows_the_level(
+    terminal: Emulator, level_dbfs: float | None, meter: str
+) -> None:
     with local_view(terminal) as view:
         view.take(listening(1.0, level_dbfs))
         wait_for(lambda: f"00:01  {meter}  local" in terminal.status())

@@ -140,8 +140,8 @@ def test_a_sentence_parses_back_to_what_went_in(
 
 def test_text_with_and_without_times() -> None:
     plain, timed = encoder(Format.TEXT), encoder(Format.TEXT, timestamps=True)
-    assert plain.report(Heard(FULL)) == 'She said "no".\n'
-    assert timed.report(Heard(FULL)) == '[00:01:02.0] She said "no".\n'
+    assert plain.report(Heard(FULL)) == 'She said "no". [unconfirmed]\n'
+    assert timed.report(Heard(FULL)) == '[00:01:02.0] She said "no". [unconfirmed]\n'
     assert timed.report(Heard(BARE)) == "[~00:00:00.1] 世界你好。\n"
     assert [plain.report(report) for report in (STARTED, ENDED, *SILENT)] == [""] * 4
 
@@ -165,7 +165,7 @@ def test_a_past_session() -> None:
     summary = SessionSummary("s-1", STARTED.started_at, "en", 63.2, "a title")
     record = SessionRecord(summary, (BARE, FULL))
     assert encoder(Format.TEXT, timestamps=True).record(record) == (
-        '[~00:00:00.1] 世界你好。\n[00:01:02.0] She said "no".\n'
+        '[~00:00:00.1] 世界你好。\n[00:01:02.0] She said "no". [unconfirmed]\n'
     )
     session, first, second = map(json.loads, encoder(Format.JSONL).record(record).splitlines())
     assert session == {
