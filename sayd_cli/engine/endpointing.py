@@ -121,6 +121,7 @@ class _Utterance:
     peak_probability: float
     hops_at_partial: int = 0
     continued: bool = False
+    """Begun by a cut inside speech: however short, it is the rest of something said."""
     pause: Span | None = None
 
 
@@ -254,20 +255,23 @@ class Endpointer:
         closed = replace(
             whole, end_hop=cut_hop, speech_end_hop=min(cut_hop, utterance.speech_end_hop)
         )
-        oldest_hop = self._hop - len(self._heard)
-        speech = [
-            oldest_hop + at
-            for at, heard in enumerate(self._heard)
-            if oldest_hop + at >= cut_hop and heard.probability >= self._config.close_probability
-        ]
         self._previous_end_hop = cut_hop
-        self._utterance = (
-            _Utterance(cut_hop, speech[0], speech[-1] + 1, len(speech), 1.0, continued=True)
-            if speech
-            else None
-        )
+        self._utterance = self._after_cut(cut_hop)
         resumed = (Resumed(),) if utterance.pause is not None else ()
         return (*resumed, Closed(closed))
+
+    def _after_cut(self, cut_hop: int) -> _Utterance | None:
+        oldest_hop = self._hop - len(self._heard)
+        rest = {
+            oldest_hop + at: heard.probability
+            for at, heard in enumerate(self._heard)
+            if oldest_hop + at >= cut_hop and heard.probability >= self._config.close_probability
+        }
+        if not rest:
+            return None
+        peak = max(rest.values())
+        sure = peak >= self._config.sure_probability
+        return _Utterance(cut_hop, min(rest), max(rest) + 1, len(rest), peak, continued=sure)
 
     def _best_cut(self) -> int:
         """The hop in the middle of the least speech-like, then quietest, 96 ms remembered."""

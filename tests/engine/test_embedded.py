@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 from sayd_cli.engine import recordings
-from sayd_cli.engine.decoding import DecodePool, Decoder
+from sayd_cli.engine.decoding import DecodePool, Decoder, Urgency
 from sayd_cli.engine.embedded import EmbeddedEngine, EmbeddedStream
 from sayd_cli.engine.endpointing import EndpointingConfig
 from sayd_cli.engine.moonshine import check_weights, weights_folder
@@ -117,6 +120,39 @@ async def test_a_failed_decode_comes_out_of_events() -> None:
     with pytest.raises(SaydError, match="the model is gone"):
         await asyncio.wait_for(collect(stream), LIMIT_S)
     await stream.close()
+    await pool.close()
+
+
+async def test_a_file_at_full_speed_gets_fewer_interim_texts_than_a_voice() -> None:
+    class Counting:
+        def decode(self, pcm: Pcm) -> str:
+            decodes.append(len(pcm))
+            return "Word."
+
+        def close(self) -> None:
+            pass
+
+    async def decodes_at(clock: Callable[[], float]) -> int:
+        decodes.clear()
+        stream = EmbeddedStream(pool, 16000, EndpointingConfig(), clock)
+        for at in range(0, len(pcm), 3200):
+            await stream.feed(pcm[at : at + 3200])
+            await asyncio.wait_for(pool_is_idle(), LIMIT_S)
+        await stream.finish()
+        await asyncio.wait_for(collect(stream), LIMIT_S)
+        await stream.close()
+        return len(decodes)
+
+    async def pool_is_idle() -> None:
+        await pool.submit(object(), np.zeros(1, np.int16), Urgency.PARTIAL)
+        decodes.pop()
+
+    decodes: list[int] = []
+    pcm = pcm16(speech("two_cities.wav", 16000)[: 16000 * 9])
+    pool = DecodePool(Counting, workers=1)
+    await pool.start()
+    ticks = itertools.count()
+    assert await decodes_at(lambda: next(ticks)) > await decodes_at(lambda: 0.0) > 0
     await pool.close()
 
 

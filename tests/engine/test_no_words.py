@@ -67,6 +67,7 @@ async def test_the_room_around_speech_is_not_lifted_into_words(engine: EmbeddedE
     assert (await hear(engine, room * 30)).events == ()
 
 
+@pytest.mark.parametrize("sample_rate_hz", [16000, 8000])
 @pytest.mark.parametrize("pcm", [b"", bytes(2), bytes(1022), bytes(1024)])
-async def test_hardly_any_audio(engine: EmbeddedEngine, pcm: bytes) -> None:
-    assert (await hear(engine, pcm)).events == ()
+async def test_hardly_any_audio(engine: EmbeddedEngine, pcm: bytes, sample_rate_hz: int) -> None:
+    assert (await hear(engine, pcm, sample_rate_hz)).events == ()
