@@ -97,12 +97,12 @@ def run(arguments: Sequence[str]) -> int:
     wanted = next((argument for argument in arguments if not argument.startswith("-")), "")
     command = typer.main.get_command(build(wanted))
     try:
-        status = command.main(
-            list(arguments) or ["--help"],
-            prog_name="sayd",
-            standalone_mode=False,
-            obj=invocation,
-        )
+        # Not ``command.main``: it turns a closed pipe into a failure.
+        words = list(arguments) or ["--help"]
+        with command.make_context("sayd", words, obj=invocation) as context:
+            command.invoke(context)
+    except typer.Exit as exc:
+        return exc.exit_code
     except SaydError as exc:
         return _fail(exc.message, exc.remedy, exc.exit_status, debug=invocation.debug)
     except typer.TyperException as exc:
@@ -117,7 +117,7 @@ def run(arguments: Sequence[str]) -> int:
         said = f"a bug in sayd: {type(exc).__name__}: {exc}"
         remedy = "run it again as `sayd --debug …` and report what it prints"
         return _fail(said, "" if invocation.debug else remedy, 1, debug=invocation.debug)
-    return status if isinstance(status, int) else 0
+    return 0
 
 
 def _root(

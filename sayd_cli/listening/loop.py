@@ -8,6 +8,7 @@ library and no edge, only its ports.
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 
@@ -24,6 +25,9 @@ from sayd_cli.model.events import Audio, Final, Partial
 from sayd_cli.model.report import Ended, EndReason, Heard, Notice, Phase, Progress, Started
 from sayd_cli.model.session import SessionSettings
 from sayd_cli.transcript.assembly import Assembly
+
+
+_log = logging.getLogger(__name__)
 
 
 class Listening:
@@ -78,6 +82,7 @@ class Listening:
         try:
             async with self._source:
                 opened_at = self._clock.utc_now()
+                _log.info("listening begins")
                 self._report_progress()
                 stopper = asyncio.create_task(self._stop_source_when_asked())
                 try:
@@ -94,6 +99,7 @@ class Listening:
 
     async def _stop_source_when_asked(self) -> None:
         await self._stop.wait()
+        _log.info("asked to stop: %s", self._stop.reason)
         self._source.stop()
 
     async def _use_service(self, opened_at: datetime) -> None:

@@ -35,7 +35,7 @@ from sayd_cli.server.payload import unpacker
 from sayd_cli.server.service import Service
 from sayd_cli.server.stream import bearer, serve_stream
 
-_log = logging.getLogger("sayd.server")
+_log = logging.getLogger(__name__)
 
 BODY_BYTES = 64 * 1024
 """The largest request body; a real one has less than a hundred bytes."""

@@ -13,7 +13,7 @@ from sayd_cli.server.archive import Archive
 from sayd_cli.server.keys import KeyRing
 from sayd_cli.server.limits import Limits, OpenStreams
 
-_log = logging.getLogger("sayd.server")
+_log = logging.getLogger(__name__)
 
 
 class Service:

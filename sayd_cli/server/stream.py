@@ -43,7 +43,7 @@ from sayd_cli.protocol.server import ServerState, ServerStream
 from sayd_cli.server.payload import unpacker
 from sayd_cli.server.service import Service
 
-_log = logging.getLogger("sayd.server")
+_log = logging.getLogger(__name__)
 
 CLOSE_DONE = 1000
 CLOSE_WRONG_DATA = 1003

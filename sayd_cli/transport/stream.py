@@ -102,6 +102,7 @@ async def open_stream(url: SecretUrl) -> AsyncIterator[WebSocketStream]:
     logger = logging.getLogger(__name__)
     # At debug level the library logs the request line, and with it the key.
     logger.setLevel(logging.WARNING)
+    here = is_loopback(url.reveal())
     try:
         connection = await connect(
             url.reveal(),
@@ -109,10 +110,11 @@ async def open_stream(url: SecretUrl) -> AsyncIterator[WebSocketStream]:
             user_agent_header=f"sayd/{__version__}",
             # Audio does not get smaller by deflate; its delay would be for nothing.
             compression=None,
-            proxy=None if is_loopback(url.reveal()) else True,
+            proxy=None if here else True,
             open_timeout=_OPEN_TIMEOUT_S,
             close_timeout=_CLOSE_TIMEOUT_S,
-            ping_interval=_PING_INTERVAL_S,
+            # A connection within one machine does not die unnoticed.
+            ping_interval=None if here else _PING_INTERVAL_S,
             ping_timeout=_PING_TIMEOUT_S,
         )
     except (InvalidURI, ValueError):
