@@ -71,6 +71,9 @@ class DecodePool:
         self._workers = workers
         self._threads: list[threading.Thread] = []
         self._queue: list[_Job] = []
+        self._partials_running = 0
+        # One worker of several is kept free of partials: a final never waits for one to end.
+        self._most_partials = max(1, workers - 1)
         self._wake = threading.Condition()
         self._closing = False
 
@@ -129,7 +132,8 @@ class DecodePool:
         with self._wake:
             if not self._closing:
                 self._queue.append(job)
-                self._wake.notify()
+                # All: the one woken by chance may be the one that takes no partial now.
+                self._wake.notify_all()
                 return job.text
         job.text.cancel()
         return job.text
@@ -154,13 +158,26 @@ class DecodePool:
     def _next(self) -> _Job | None:
         """Wait for the most urgent job, the oldest of its kind; None when the pool closes."""
         with self._wake:
-            while not self._queue:
+            while not (ready := [job for job in self._queue if self._may_run(job)]):
                 if self._closing:
                     return None
                 self._wake.wait()
-            job = min(self._queue, key=lambda job: job.urgency)
+            job = min(ready, key=lambda job: job.urgency)
             self._queue.remove(job)
+            self._partials_running += job.urgency is Urgency.PARTIAL
             return job
+
+    def _may_run(self, job: _Job) -> bool:
+        # A cancelled job is taken off by its loop a moment later; it must not run before.
+        if job.text.cancelled():
+            return False
+        return job.urgency is Urgency.FINAL or self._partials_running < self._most_partials
+
+    def _done(self, job: _Job) -> None:
+        if job.urgency is Urgency.PARTIAL:
+            with self._wake:
+                self._partials_running -= 1
+                self._wake.notify_all()
 
     def _work(self, loop: asyncio.AbstractEventLoop, ready: asyncio.Future[None]) -> None:
         try:
@@ -177,6 +194,8 @@ class DecodePool:
                     _tell(job.loop, job.text, "", _as_sayd_error(exc))
                 else:
                     _tell(job.loop, job.text, text, None)
+                finally:
+                    self._done(job)
         finally:
             decoder.close()
 

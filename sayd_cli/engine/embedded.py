@@ -75,7 +75,7 @@ class EmbeddedEngine:
 
     Args:
         weights: The folder of the weights; None for the one in the installed package.
-        workers: Decode threads, each with 60 MB of model; None for 2, or 1 on a single core.
+        workers: Decode threads, each with 115 MB of model; None for 2, or 1 on a single core.
         endpointing: The numbers behind utterances; None for the measured ones.
     """
 
@@ -169,6 +169,7 @@ class EmbeddedStream:
         self._guess: _Utterance | None = None
         # Bounded by _MAX_FINALS_PENDING for those not decoded; texts that nobody takes are small.
         self._closed_utterances: deque[_Utterance] = deque()
+        self._interim: asyncio.Future[str] | None = None
         self._partial: Partial | None = None
         self._partial_shown = False
         self._finals = 0
@@ -265,6 +266,8 @@ class EmbeddedStream:
             if self._is_live():
                 self._decode_partial(decision.span)
         elif isinstance(decision, PauseBegun):
+            if self._interim is not None:
+                self._interim.cancel()
             text = self._submit(decision.span, Urgency.FINAL)
             self._guess = _Utterance(decision.span, text)
             text.add_done_callback(lambda text: self._show_partial(decision.span, text))
@@ -306,8 +309,8 @@ class EmbeddedStream:
         self._changed.set()
 
     def _decode_partial(self, span: Span) -> None:
-        text = self._submit(span, Urgency.PARTIAL)
-        text.add_done_callback(lambda text: self._show_partial(span, text))
+        self._interim = self._submit(span, Urgency.PARTIAL)
+        self._interim.add_done_callback(lambda text: self._show_partial(span, text))
 
     def _show_partial(self, span: Span, text: asyncio.Future[str]) -> None:
         if self._closed or text.cancelled():

@@ -28,6 +28,9 @@ class EndpointingConfig:
         min_speech_ms: Less speech than this is a click, not an utterance.
         pre_roll_ms: Audio kept before the first speech hop; soft consonants live there.
         partial_every_ms: New speech after which the utterance is decoded for an interim text.
+        partial_share: The same as a share of the speech so far, where that is more: a decode costs
+            as much as the utterance is long, and without this an utterance of 12 s takes 0.7 of a
+            core while it lasts.
         speculate_after_ms: Silence after which the utterance is decoded on suspicion.
         short_silence_ms: Silence that ends an utterance whose text reads as finished.
         long_silence_ms: Silence that ends any utterance.
@@ -42,6 +45,7 @@ class EndpointingConfig:
     min_speech_ms: int = 96
     pre_roll_ms: int = 512
     partial_every_ms: int = 512
+    partial_share: float = 0.125
     speculate_after_ms: int = 160
     short_silence_ms: int = 320
     long_silence_ms: int = 800
@@ -207,7 +211,8 @@ class Endpointer:
         utterance.peak_probability = max(utterance.peak_probability, probability)
         utterance.speech_end_hop = hop + 1
         new_hops = utterance.speech_hops - utterance.hops_at_partial
-        if new_hops >= self._partial_every and self._is_speech(utterance):
+        share_hops = utterance.hops_at_partial * self._config.partial_share
+        if new_hops >= max(self._partial_every, share_hops) and self._is_speech(utterance):
             utterance.hops_at_partial = utterance.speech_hops
             decisions.append(PartialDue(self._span(utterance)))
         return tuple(decisions)

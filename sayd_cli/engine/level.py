@@ -26,7 +26,8 @@ class LevelConfig:
 
     Attributes:
         target_dbfs: Where the loud hops of speech are brought.
-        max_gain_db: The most that is added; noise of one PCM16 step stays 25 dB below speech.
+        max_gain_db: The most that is added; the rounding noise of PCM16 (-101 dBFS) stays 26 dB
+            below the target.
         release_db_per_s: How fast the control forgets that it was loud. Slow enough that pauses
             between sentences do not lift the room's noise, fast enough that a soft voice after a
             loud one is heard; the VAD itself takes speech 30 dB below target.

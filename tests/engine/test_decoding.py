@@ -26,13 +26,15 @@ class Scripted:
     def __init__(self) -> None:
         self.permits = threading.Semaphore(0)
         self.begun = threading.Semaphore(0)
+        self.taken: list[int] = []
         self.order: list[int] = []
         self.closed = False
 
     def decode(self, pcm: Pcm) -> str:
+        number = int(pcm[0])
+        self.taken.append(number)
         self.begun.release()
         assert self.permits.acquire(timeout=LIMIT_S)
-        number = int(pcm[0])
         self.order.append(number)
         if number < 0:
             raise ValueError("no such clip")
@@ -69,6 +71,20 @@ async def test_finals_go_before_partials_and_the_oldest_first() -> None:
         texts = await asyncio.wait_for(asyncio.gather(*finals, partial), LIMIT_S)
     assert texts == ["2", "3", "1"]
     assert decoder.order == [0, 2, 3, 1]
+
+
+async def test_one_of_two_workers_is_kept_free_of_partials() -> None:
+    decoder = Scripted()
+    pool = DecodePool(lambda: decoder, workers=2)
+    await pool.start()
+    partials = [pool.submit(owner, clip(at), Urgency.PARTIAL) for at, owner in ((1, "a"), (2, "b"))]
+    assert await asyncio.to_thread(decoder.begun.acquire, timeout=LIMIT_S)
+    final = pool.submit("c", clip(3), Urgency.FINAL)
+    assert await asyncio.to_thread(decoder.begun.acquire, timeout=LIMIT_S)
+    assert sorted(decoder.taken) == [1, 3]
+    decoder.permits.release(3)
+    assert await asyncio.wait_for(asyncio.gather(*partials, final), LIMIT_S) == ["1", "2", "3"]
+    await pool.close()
 
 
 async def test_a_newer_partial_takes_the_place_of_the_owners_older_one() -> None:

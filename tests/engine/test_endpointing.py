@@ -89,6 +89,15 @@ def test_partials_come_with_every_half_second_of_new_speech() -> None:
     assert ends == [16, 32, 48, 64]
 
 
+def test_partials_of_a_long_utterance_come_less_often() -> None:
+    decisions = run(speech(12800), finish=False)
+    ends = [item.span.end_hop for item in decisions if isinstance(item, PartialDue)]
+    gaps = [later - earlier for earlier, later in pairwise(ends)]
+    assert gaps == sorted(gaps)
+    assert gaps[0] == 16
+    assert 32 <= gaps[-1] <= 400 * CONFIG.partial_share
+
+
 def test_clicks_and_breaths_are_not_utterances() -> None:
     click = [(1.0, -20.0)] * 2
     breath = [(0.8, -40.0)] * 10
