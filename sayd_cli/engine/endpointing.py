@@ -29,8 +29,8 @@ class EndpointingConfig:
         pre_roll_ms: Audio kept before the first speech hop; soft consonants live there.
         partial_every_ms: New speech after which the utterance is decoded for an interim text.
         partial_share: The same as a share of the speech so far, where that is more: a decode costs
-            as much as the utterance is long, and without this an utterance of 12 s takes 0.7 of a
-            core while it lasts.
+            as much as the utterance is long. Live, this took 0.37 s of processor time for a second
+            of audio, against 0.51 without it.
         speculate_after_ms: Silence after which the utterance is decoded on suspicion.
         short_silence_ms: Silence that ends an utterance whose text reads as finished.
         long_silence_ms: Silence that ends any utterance.
