@@ -23,8 +23,8 @@ class EndpointingConfig:
         hop_ms: Length of one hop.
         open_probability: A hop at least this likely to be speech begins an utterance.
         close_probability: In an utterance, a hop at least this likely still belongs to it.
-        sure_probability: What an utterance must reach to be one. Short words of real speech peak
-            at 1.0, breaths and chairs at 0.82 (measured); the model hears "You" in these.
+        sure_probability: What an utterance must reach to be one. Short words of real speech peaked
+            at 1.0, a sound of the room after the last word at 0.82; the model heard "You" in it.
         min_speech_ms: Less speech than this is a click, not an utterance.
         pre_roll_ms: Audio kept before the first speech hop; soft consonants live there.
         partial_every_ms: New speech after which the utterance is decoded for an interim text.

@@ -27,7 +27,7 @@ async def test_a_recording_is_heard_at_every_rate_and_level(
     samples = speech("two_cities.wav", sample_rate_hz)
     heard = await hear(engine, pcm16(samples, gain_db), sample_rate_hz)
     assert word_error_rate(TWO_CITIES, heard.text) < limit
-    # The breath at 43 s, which the model alone takes for a word.
+    # A sound of the room at 43 s, which the model alone takes for a word.
     assert "you" not in normalized_words(heard.text)
     check_order(heard, len(samples) / sample_rate_hz)
 
