@@ -1,7 +1,7 @@
 """The Moonshine speech model of moonshine-voice 0.1.0, through its C interface.
 
 Owns finding, checking and loading the weights, and one-shot decodes. Its Python classes are not
-used: importing the package takes 0.26 s, and they copy every sample through a list while holding
+used: importing the package takes 0.2 s, and they copy every sample through a list while holding
 the interpreter's lock (14 ms for 6 s of audio). The four C functions here are those of its public
 header, ``moonshine-c-api.h``; the release is pinned, and weights of another release are refused.
 """

@@ -1,6 +1,6 @@
 """The recordings of real speech that the engine's package carries; only their places.
 
-The package is found without being imported: importing it takes 0.26 s and 14 MB.
+The package is found without being imported: importing it takes 0.2 s.
 """
 
 from __future__ import annotations
