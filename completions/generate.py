@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import typer
-from typer.core import TyperArgument, TyperGroup, TyperOption
+from typer.core import TyperGroup
 
 from sayd_cli.cli.app import build
 from sayd_cli.model.audio import SAMPLE_RATES_HZ
@@ -102,8 +102,8 @@ def _command(command: Any, path: tuple[str, ...], parent: Any) -> Command:
     # Any, because Typer carries its own copy of Click in new releases and uses Click in old ones.
     context = command.make_context(path[-1], [], parent=parent, resilient_parsing=True)
     shown = [item for item in command.get_params(context) if not item.hidden]
-    options = [item for item in shown if isinstance(item, TyperOption)]
-    arguments = [item for item in shown if isinstance(item, TyperArgument)]
+    options = [item for item in shown if item.param_type_name == "option"]
+    arguments = [item for item in shown if item.param_type_name == "argument"]
     below = command.commands if isinstance(command, TyperGroup) else {}
     return Command(
         path,
@@ -151,7 +151,7 @@ def bash(root: Command) -> str:
                 valued.append(f"        {after}) {_bash_offer(option.values)} ;;")
         names = tuple(name for option in command.options for name in option.names)
         offers.append(f"                {_quoted(f'{command.where} -')}) {_bash_offer(names)} ;;")
-        words = tuple(below.name for below in command.commands)
+        words = tuple(item.name for item in command.commands)
         for values in [words] if words else [item.values for item in command.arguments[:1]]:
             offers.append(f"                {_quoted(command.where)}) {_bash_offer(values)} ;;")
     return _BASH.format(note=_NOTE, below=below, valued="\n".join(valued), offers="\n".join(offers))
