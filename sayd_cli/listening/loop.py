@@ -26,7 +26,6 @@ from sayd_cli.model.report import Ended, EndReason, Heard, Notice, Phase, Progre
 from sayd_cli.model.session import SessionSettings
 from sayd_cli.transcript.assembly import Assembly
 
-
 _log = logging.getLogger(__name__)
 
 
