@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import asyncio
+import threading
+import timeit
+from collections.abc import Iterator
+
+import pytest
+
+from sayd_cli.capture.handover import Handover, pump
+from sayd_cli.errors import InputError
+
+
+async def drained(handover: Handover) -> list[bytes]:
+    blocks = []
+    while (block := await handover.get()) is not None:
+        blocks.append(block)
+    return blocks
+
+
+async def test_blocks_come_out_as_they_went_in() -> None:
+    handover = Handover(1 << 20)
+    blocks = [bytes([i % 256]) * (1 + i % 7) for i in range(3000)]
+
+    def produce() -> None:
+        for block in blocks:
+            handover.offer(block)
+        handover.close()
+
+    thread = threading.Thread(target=produce)
+    async with asyncio.timeout(20):
+        waiting = asyncio.create_task(drained(handover))
+        await asyncio.sleep(0)
+        thread.start()
+        assert await waiting == blocks
+    thread.join()
+
+
+async def test_what_finds_no_room_is_counted_and_the_rest_is_kept() -> None:
+    handover = Handover(10)
+    for _ in range(5):
+        handover.offer(bytes(4))
+    assert handover.lost_bytes == 8  # 12 are in: the limit is looked at before a block, not after
+    assert await handover.get() == bytes(4)
+    handover.offer(b"last")
+    handover.close()
+    handover.offer(b"too late")
+    assert await drained(handover) == [bytes(4), bytes(4), b"last"]
+    assert handover.lost_bytes == 8
+
+
+async def test_a_reader_waits_for_room_and_is_let_go_by_close() -> None:
+    handover = Handover(8)
+    given: list[int] = []
+
+    def blocks() -> Iterator[bytes]:
+        for i in range(1000):
+            given.append(i)
+            yield bytes(4)
+
+    pump(blocks(), handover, "test")
+    async with asyncio.timeout(20):
+        for _ in range(10):
+            assert await handover.get() == bytes(4)
+        handover.close()
+        rest = await drained(handover)
+    assert len(rest) <= 3
+    assert len(given) <= 14
+
+
+async def test_an_error_of_the_reader_is_kept_behind_its_blocks() -> None:
+    handover = Handover(100)
+    error = InputError("damaged")
+
+    def blocks() -> Iterator[bytes]:
+        yield b"good"
+        raise error
+
+    pump(blocks(), handover, "test")
+    async with asyncio.timeout(20):
+        assert await drained(handover) == [b"good"]
+    assert handover.error is error
+
+
+@pytest.mark.parametrize("first", [None, InputError("first")])
+async def test_the_first_close_decides(first: InputError | None) -> None:
+    handover = Handover(100)
+    handover.close(first)
+    handover.close(InputError("second"))
+    assert await handover.get() is None
+    assert handover.error is first
+
+
+async def test_leaving_a_block_is_quick_enough_for_a_callback() -> None:
+    handover = Handover(1 << 30)
+    handover.offer(b"x")
+    await handover.get()
+    block = bytes(640)
+    assert min(timeit.repeat(lambda: handover.offer(block), number=100, repeat=5)) / 100 < 0.001
+
+
+def test_a_block_after_the_loop_has_gone_harms_nobody() -> None:
+    handover = Handover(100)
+
+    async def take() -> None:
+        handover.offer(b"x")
+        await handover.get()
+
+    asyncio.run(take())
+    handover.offer(b"y")
+    handover.close()
