@@ -129,23 +129,37 @@ def _screen(show: Show, backend: BackendName) -> Iterator[Sink]:
     Results on a terminal are the live view. Results in a pipe are plain, and the live view, if
     stderr is a terminal, stands there.
     """
-    stdout_is_view = show.format is Format.TEXT and _is_terminal(sys.stdout) and not show.quiet
     results = PlainWriter(
         sys.stdout, show.format, timestamps=show.timestamps, interim=bool(show.interim)
     )
-    if stdout_is_view:
-        view = LiveView(sys.stdout, backend=backend, timestamps=show.timestamps)
-    elif show.quiet:
-        yield results
-        return
-    elif _is_terminal(sys.stderr) and not _is_terminal(sys.stdout):
-        view = LiveView(sys.stderr, backend=backend, timestamps=show.timestamps)
-    else:
-        yield Tee(results, _Notices())
-        return
-    with view:
-        shown = _Finals(view) if show.interim is False else view
-        yield shown if stdout_is_view else Tee(results, shown)
+    with ExitStack() as stack:
+        if show.quiet:
+            yield results
+        elif _is_terminal(sys.stdout):
+            if show.format is Format.TEXT:
+                yield stack.enter_context(_live_view(sys.stdout, show, backend))
+            else:
+                yield Tee(results, _Notices())
+        elif _is_terminal(sys.stderr):
+            own = stack.enter_context(_second_handle(sys.stderr))
+            yield Tee(results, stack.enter_context(_live_view(own, show, backend)))
+        else:
+            yield Tee(results, _Notices())
+
+
+@contextmanager
+def _live_view(stream: TextIO, show: Show, backend: BackendName) -> Iterator[Sink]:
+    with LiveView(stream, backend=backend, timestamps=show.timestamps) as view:
+        yield _Finals(view) if show.interim is False else view
+
+
+@contextmanager
+def _second_handle(stream: TextIO) -> Iterator[TextIO]:
+    """The same terminal by another descriptor: while a microphone opens, what is written to
+    descriptor 2 is kept from the screen, and the live view is not to be lost with it.
+    """
+    with os.fdopen(os.dup(stream.fileno()), "w", encoding=stream.encoding) as own:
+        yield own
 
 
 class _Finals:
