@@ -20,7 +20,7 @@ from sayd_cli.listening.conversation import Conversation
 from sayd_cli.listening.ports import Backend, Sink, Source
 from sayd_cli.listening.rules import Pace, Rules
 from sayd_cli.listening.stop import StopSignal
-from sayd_cli.model.audio import SAMPLE_BYTES, Frame
+from sayd_cli.model.audio import SAMPLE_BYTES, Frame, Interruption
 from sayd_cli.model.events import Audio, Final, Partial
 from sayd_cli.model.report import Ended, EndReason, Heard, Notice, Phase, Progress, Started
 from sayd_cli.model.session import SessionSettings
@@ -136,6 +136,8 @@ class Listening:
         began_s = self._clock.now_s()
         try:
             async for captured in self._source.frames():
+                if isinstance(captured, Interruption):
+                    continue
                 frame = self._within_duration(captured)
                 if not frame.pcm:
                     continue

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
-from sayd_cli.model.audio import Frame
+from sayd_cli.model.audio import Frame, Interruption
 from sayd_cli.model.report import Report
 from sayd_cli.model.session import BackendName, Session, SessionSettings
 
@@ -30,8 +30,11 @@ class Source(Protocol):
 
     async def __aexit__(self, *exc_info: object) -> None: ...
 
-    def frames(self) -> AsyncIterator[Frame]:
-        """Frames at the wanted rate, of any length but 0, without gaps, until the source ends."""
+    def frames(self) -> AsyncIterator[Frame | Interruption]:
+        """Frames at the wanted rate, of any length but 0, until the source ends.
+
+        They follow on each other without a gap, but for one after each ``Interruption``.
+        """
         ...
 
     def stop(self) -> None:

@@ -56,3 +56,25 @@ class Frame:
     def end_s(self) -> float:
         """Seconds from the first captured sample to the end of its last."""
         return self.end_sample / self.sample_rate_hz
+
+
+class GapReason(StrEnum):
+    """Why a run of captured audio has a hole; the values are those of the ``gap`` JSON line."""
+
+    DEVICE = "device"
+    PAUSE = "pause"
+
+
+@dataclass(frozen=True, slots=True)
+class Interruption:
+    """A source gives nothing for now, and has not ended: frames may follow.
+
+    The next frame's ``start_sample`` tells how long it lasted.
+
+    Attributes:
+        reason: Why.
+        message: One line for the user.
+    """
+
+    reason: GapReason
+    message: str

@@ -1,7 +1,7 @@
 """What the listening loop tells those who show or keep it.
 
-A run is one ``Started``, any number of ``Interim``, ``Heard``, ``Progress`` and ``Notice``, and
-one ``Ended``. Times are seconds from the first captured sample.
+A run is one ``Started``, any number of ``Interim``, ``Heard``, ``Progress``, ``Notice`` and
+``Gap``, and one ``Ended``. Times are seconds from the first captured sample.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sayd_cli.model.audio import Codec
+from sayd_cli.model.audio import Codec, GapReason
 from sayd_cli.model.session import BackendName
 from sayd_cli.model.transcript import Sentence
 
@@ -32,6 +32,10 @@ class Phase(StrEnum):
 
     STARTING = "starting"
     LISTENING = "listening"
+    PAUSED = "paused"
+    """By the user."""
+    WAITING = "waiting"
+    """For a device that went away."""
     FINISHING = "finishing"
 
 
@@ -74,12 +78,14 @@ class Progress:
         sent_s: Seconds of audio sent.
         level_dbfs: Root mean square of the last frame, in dB below full scale; None before the
             first frame. Digital silence is -inf.
+        peak_dbfs: The largest magnitude in the last frame, in the same way.
     """
 
     phase: Phase
     captured_s: float
     sent_s: float
     level_dbfs: float | None = None
+    peak_dbfs: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +93,21 @@ class Notice:
     """One line for the user that is neither text heard nor an error."""
 
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Audio that could not be kept, or was not to be.
+
+    Attributes:
+        start_s: Where the captured audio breaks off.
+        end_s: Where it goes on.
+        reason: Why.
+    """
+
+    start_s: float
+    end_s: float
+    reason: GapReason
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,4 +127,4 @@ class Ended:
     words: int
 
 
-Report = Started | Interim | Heard | Progress | Notice | Ended
+Report = Started | Interim | Heard | Progress | Notice | Gap | Ended
