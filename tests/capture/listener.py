@@ -15,7 +15,7 @@ from typing import Any
 from sayd_cli.capture.microphone import Microphone
 from sayd_cli.errors import SaydError
 from sayd_cli.listening.ports import Source
-from sayd_cli.model.audio import Frame
+from sayd_cli.model.audio import Frame, Interruption
 
 
 async def capture(
@@ -31,6 +31,8 @@ async def capture(
             time.sleep(2)  # noqa: ASYNC251 - a loop that is held up is what is wanted
         try:
             async for frame in source.frames():
+                if isinstance(frame, Interruption):
+                    continue
                 frames.append(frame)
                 if touch is not None and not touched_at and frame.end_s > seconds:
                     touched_at = time.monotonic()

@@ -26,6 +26,7 @@ def tones(rate_hz: int, seconds: float = 2.3) -> NDArray[np.float64]:
 async def collect(source: Source, frames: list[Frame]) -> None:
     async with source:
         async for frame in source.frames():
+            assert isinstance(frame, Frame)
             frames.append(frame)
 
 

@@ -165,6 +165,7 @@ async def test_audio_is_given_as_it_arrives() -> None:
             for _ in range(5):
                 made.write(noise(1600).tobytes())
                 frame = await anext(frames)
+                assert isinstance(frame, Frame)
                 assert frame.length_samples == 1600
             made.close_writer()
             assert [frame async for frame in frames] == []
