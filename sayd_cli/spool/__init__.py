@@ -1,0 +1,1 @@
+"""Captured audio on disk."""
