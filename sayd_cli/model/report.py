@@ -79,6 +79,7 @@ class Progress:
         level_dbfs: Root mean square of the last frame, in dB below full scale; None before the
             first frame. Digital silence is -inf.
         peak_dbfs: The largest magnitude in the last frame, in the same way.
+        warning: A word or two on what is wrong with the audio right now, if anything.
     """
 
     phase: Phase
@@ -86,6 +87,7 @@ class Progress:
     sent_s: float
     level_dbfs: float | None = None
     peak_dbfs: float | None = None
+    warning: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import json
 from datetime import UTC, datetime
 
 from sayd_cli.model.record import SessionRecord
-from sayd_cli.model.report import Ended, Heard, Interim, Report, Started
+from sayd_cli.model.report import Ended, Gap, Heard, Interim, Report, Started
 from sayd_cli.model.transcript import Sentence
 from sayd_cli.transcript.sanitize import sanitize
 
@@ -53,6 +53,13 @@ class JsonlEncoder:
                 )
             case Heard():
                 return _sentence(report.sentence)
+            case Gap():
+                return _line(
+                    "gap",
+                    start=_seconds(report.start_s),
+                    end=_seconds(report.end_s),
+                    reason=report.reason.value,
+                )
             case Ended():
                 return _line(
                     "end",

@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sayd_cli.model.audio import Codec
+from sayd_cli.model.audio import Codec, GapReason
 from sayd_cli.model.record import SessionRecord
 from sayd_cli.model.report import (
     Ended,
     EndReason,
+    Gap,
     Heard,
     Interim,
     Notice,
@@ -35,6 +36,7 @@ STARTED = Started(
 )
 BARE = Sentence(0, "世界你好。", 0.12345, 1.5, approximate=True)
 FULL = Sentence(1, 'She said "no".', 61.96, 63, confidence=0.875, language="en", unconfirmed=True)
+GAP = Gap(1, 2, GapReason.DEVICE)
 ENDED = Ended(EndReason.EOF, 63.21049, 2, 4)
 SILENT: list[Report] = [Progress(Phase.LISTENING, 1, 1, float("-inf")), Notice("hello")]
 
@@ -48,7 +50,9 @@ def lines(*reports: Report, interim: bool = False) -> list[dict[str, object]]:
 
 def test_every_kind_of_line() -> None:
     interim = Interim("hm", 0.0004, 0.9996)
-    assert lines(STARTED, interim, Heard(BARE), Heard(FULL), *SILENT, ENDED, interim=True) == [
+    gaps = Gap(63.0006, 65, GapReason.PAUSE), Gap(66, 66.1, GapReason.DEVICE)
+    reports = (STARTED, interim, Heard(BARE), Heard(FULL), *SILENT, *gaps, ENDED)
+    assert lines(*reports, interim=True) == [
         {
             "type": "session",
             "schema": 1,
@@ -79,6 +83,8 @@ def test_every_kind_of_line() -> None:
             "language": "en",
             "unconfirmed": True,
         },
+        {"type": "gap", "start": 63.001, "end": 65.0, "reason": "pause"},
+        {"type": "gap", "start": 66.0, "end": 66.1, "reason": "device"},
         {"type": "end", "reason": "eof", "duration": 63.21, "sentences": 2, "words": 4},
     ]
 
@@ -143,7 +149,7 @@ def test_text_with_and_without_times() -> None:
     assert plain.report(Heard(FULL)) == 'She said "no". [unconfirmed]\n'
     assert timed.report(Heard(FULL)) == '[00:01:02.0] She said "no". [unconfirmed]\n'
     assert timed.report(Heard(BARE)) == "[~00:00:00.1] 世界你好。\n"
-    assert [plain.report(report) for report in (STARTED, ENDED, *SILENT)] == [""] * 4
+    assert [plain.report(report) for report in (STARTED, ENDED, GAP, *SILENT)] == [""] * 5
 
 
 @pytest.mark.parametrize(
