@@ -32,6 +32,7 @@ _REST_S = 0.02
 """Between two drawings whatever comes: a burst of sentences becomes a few writes."""
 _RESIZED_WITHIN_S = 0.25
 """The longest that a resize goes unnoticed while nothing is reported."""
+_SUSPENDED_WITHIN_S = 1.0
 _WAITING = 1000
 """Sentences and notices that may wait for the terminal; then ``take`` waits: none is dropped."""
 
@@ -50,6 +51,7 @@ class LiveView:
         backend: Where the words come from, for the status line.
         timestamps: Begin each sentence with its time.
         show_finals: Show the final sentences; without, only notices stay.
+        keys: Keys work: tell of them in the status line.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class LiveView:
         backend: BackendName,
         timestamps: bool = False,
         show_finals: bool = True,
+        keys: bool = False,
     ) -> None:
         self._stream = stream
         self._timestamps = timestamps
@@ -69,11 +72,14 @@ class LiveView:
         self._thread = threading.Thread(target=self._draw, name="live-view", daemon=True)
         self._changed = threading.Condition()
         # All below is shared with the thread, under the condition.
-        self._view = View(backend)
+        self._view = View(backend, keys=keys)
         self._waiting: deque[Heard | Notice] = deque()
         self._stale = True
         self._urgent = False
         self._leaving = False
+        self._suspended = False
+        self._off_screen = False
+        self._disturbed = False
         self._gone = False
         self._failure: Exception | None = None
 
@@ -121,6 +127,29 @@ class LiveView:
             self._stale = True
             self._urgent = self._urgent or urgent
 
+    def suspend(self) -> None:
+        """Leave the screen to others until ``resume``: what is not final goes, and the cursor is
+        given back. Lines that stay are still written, as a job in the background does.
+
+        Returns when that is done, or after a second on a terminal that takes nothing.
+        """
+        if not self._moves:
+            return
+        with self._changed:
+            self._suspended, self._off_screen = True, False
+            self._stale = self._urgent = True
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: self._off_screen or self._gone, _SUSPENDED_WITHIN_S)
+
+    def resume(self) -> None:
+        """Draw again, below whatever is on the screen now; also without ``suspend``, after others
+        have used the screen.
+        """
+        with self._changed:
+            self._suspended, self._disturbed = False, True
+            self._stale = self._urgent = True
+            self._changed.notify_all()
+
     def _stays(self, report: Report) -> TypeGuard[Heard | Notice]:
         return isinstance(report, Notice) or (isinstance(report, Heard) and self._show_finals)
 
@@ -164,14 +193,22 @@ class LiveView:
                 self._waiting.clear()
                 room = _room(height)
                 rows = self._view.rows(self._console, columns=columns, height=room) if room else []
-                self._stale = self._urgent = False
+                suspended, disturbed = self._suspended, self._disturbed
+                self._stale = self._urgent = self._disturbed = False
                 self._changed.notify_all()
-            if leaving:
+            if leaving or suspended:
                 rows = []
             above = [row for report in staying for row in self._rows(report, columns)]
-            self._region.update(self._coded(above), self._coded(rows).splitlines())
+            if disturbed:
+                self._region.close()
+            if above or not suspended:
+                self._region.update(self._coded(above), self._coded(rows).splitlines())
+            if suspended:
+                self._region.close()
             drawn_at = monotonic()
             with self._changed:
+                self._off_screen = suspended
+                self._changed.notify_all()
                 self._changed.wait_for(lambda: self._leaving, timeout=_REST_S)
 
     def _rows(self, report: Heard | Notice, columns: int) -> list[Text]:

@@ -12,6 +12,7 @@ from rich.text import Text
 from sayd_cli.model.report import Ended, Heard, Interim, Notice, Phase, Progress, Report
 from sayd_cli.model.session import BackendName
 from sayd_cli.model.transcript import Sentence
+from sayd_cli.render.meter import PeakHold, meter
 from sayd_cli.transcript.sanitize import sanitize
 from sayd_cli.transcript.text import timestamp, wording
 
@@ -19,9 +20,6 @@ _NARROWEST_BESIDE_TIME = 24
 """Cells that a sentence needs beside its time; with fewer it stands below."""
 
 _METER_CELLS = 10
-_METER_FLOOR_DBFS = -60.0
-_LOUD_DBFS, _TOO_LOUD_DBFS = -12.0, -3.0
-"""Where the meter turns yellow and red. It shows a root mean square: speech stays well below."""
 
 _STARTING = {BackendName.LOCAL: "loading the engine", BackendName.CLOUD: "connecting"}
 
@@ -62,11 +60,14 @@ class View:
 
     Args:
         backend: Where the words come from.
+        keys: Keys work here: tell of them.
     """
 
-    def __init__(self, backend: BackendName) -> None:
+    def __init__(self, backend: BackendName, *, keys: bool = False) -> None:
         self._backend = backend
+        self._keys = keys
         self._interim = ""
+        self._peak = PeakHold()
         self._progress = Progress(Phase.STARTING, 0.0, 0.0)
 
     @property
@@ -83,6 +84,8 @@ class View:
                 self._interim = ""
             case Progress():
                 self._progress = report
+                if report.peak_dbfs is not None:
+                    self._peak.take(report.peak_dbfs, report.captured_s)
             case _:
                 pass
 
@@ -115,54 +118,60 @@ class View:
     def _status(self, columns: int, *, ascii_only: bool) -> Text:
         """One row: whatever of it fits, the most telling parts first."""
         dots = "..." if ascii_only else "…"
-        mark, phase, hint = {
-            Phase.STARTING: ("○", f"{_STARTING[self._backend]}{dots}", "Ctrl-C to stop"),
-            Phase.LISTENING: ("●", "listening", "Ctrl-C to stop"),
-            Phase.FINISHING: ("○", f"finishing{dots}", "Ctrl-C again to leave at once"),
-        }[self._progress.phase]
-        live = self._progress.phase is Phase.LISTENING
+        progress = self._progress
+        mark, phase = {
+            Phase.STARTING: ("○", f"{_STARTING[self._backend]}{dots}"),
+            Phase.LISTENING: ("●", "listening"),
+            Phase.PAUSED: ("○", "paused"),
+            Phase.WAITING: ("○", f"waiting for the microphone{dots}"),
+            Phase.FINISHING: ("○", f"finishing{dots}"),
+        }[progress.phase]
+        live = progress.phase is Phase.LISTENING
         if ascii_only:
             mark = "*" if live else "o"
+        hears = progress.phase in (Phase.STARTING, Phase.LISTENING)
         parts = {
             "phase": Text(f"{mark} ", style="red" if live else "yellow").append(
                 phase, style="bold" if live else "default"
             ),
-            "elapsed": Text(_minutes(self._progress.captured_s)),
-            "meter": self._meter(ascii_only=ascii_only),
+            "elapsed": Text(_minutes(progress.captured_s)),
+            "meter": self._meter(ascii_only=ascii_only) if hears else Text(),
+            "warning": Text(progress.warning or "" if hears else "", style="bold yellow"),
             "backend": Text(self._backend.value, style="cyan"),
-            "hint": Text(hint, style="dim"),
         }
         gap = 2
-        wanted = ["elapsed", "phase", "meter", "backend", "hint"]
         kept: list[str] = []
         left = columns + gap
-        for name in wanted:
+        for name in ("elapsed", "phase", "meter", "warning", "backend"):
             needed = parts[name].cell_len + gap
             if not parts[name] or needed > left:
                 continue
             kept.append(name)
             left -= needed
-        return Text(" " * gap, no_wrap=True).join([parts[name] for name in parts if name in kept])
+        shown = [parts[name] for name in parts if name in kept]
+        fitting = (hint for hint in self._hints() if len(hint) + gap <= left)
+        if hint := next(fitting, None):
+            shown.append(Text(hint, style="dim"))
+        return Text(" " * gap, no_wrap=True).join(shown)
+
+    def _hints(self) -> tuple[str, ...]:
+        """What the user can do now; the first that fits is shown."""
+        stop = "Ctrl-C to stop"
+        match self._progress.phase:
+            case Phase.LISTENING if self._keys:
+                return "Space pauses, q stops", stop
+            case Phase.PAUSED if self._keys:
+                return ("Space to go on",)
+            case Phase.FINISHING:
+                return ("Ctrl-C again to leave at once",)
+            case _:
+                return (stop,)
 
     def _meter(self, *, ascii_only: bool) -> Text:
-        """A bar of the level; empty text once no more is captured."""
-        if self._progress.phase is Phase.FINISHING:
-            return Text()
-        level_dbfs = self._progress.level_dbfs
-        if level_dbfs is None:
-            level_dbfs = _METER_FLOOR_DBFS
-        share = 1 - max(level_dbfs, _METER_FLOOR_DBFS) / _METER_FLOOR_DBFS
-        filled = min(round(share * _METER_CELLS), _METER_CELLS)
-        colour = (
-            "red"
-            if level_dbfs > _TOO_LOUD_DBFS
-            else "yellow"
-            if level_dbfs > _LOUD_DBFS
-            else "green"
-        )
-        full, rest = ("#", "-") if ascii_only else ("━", "─")
-        return Text(full * filled, style=colour).append(
-            rest * (_METER_CELLS - filled), style="bright_black"
+        """A bar of the level, with a mark at the last peak."""
+        held_dbfs = self._peak.at(self._progress.captured_s)
+        return meter(
+            self._progress.level_dbfs, held_dbfs, cells=_METER_CELLS, ascii_only=ascii_only
         )
 
 

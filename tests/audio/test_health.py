@@ -57,6 +57,11 @@ def found(*parts: bytes, chunk: int = 3200) -> list[Finding]:
     ]
 
 
+def warning(health: SignalHealth) -> str | None:
+    # A function: mypy believes that an attribute stays as it was.
+    return health.warning
+
+
 def test_a_second_of_zeros_is_told_once() -> None:
     assert found(silence(0.95)) == []
     assert found(silence(1)) == [SILENT]
@@ -69,9 +74,9 @@ def test_a_second_of_zeros_is_told_once() -> None:
 def test_it_is_told_within_a_tenth_of_a_second(rate_hz: int) -> None:
     health = SignalHealth(rate_hz)
     assert health.push(struct.pack("<h", 1) + silence(0.99, rate_hz)) == []
-    assert not health.warning
+    assert warning(health) is None
     assert health.push(silence(0.11, rate_hz)) == [SILENT]
-    assert health.warning == "muted?"
+    assert warning(health) == "muted?"
 
 
 def test_the_quietest_noise_is_no_silence() -> None:
@@ -84,7 +89,7 @@ def test_sound_after_silence_is_told_once() -> None:
     health = SignalHealth(RATE_HZ)
     assert health.push(silence(1.5)) == [SILENT]
     assert health.push(noise(3)) == [AGAIN]
-    assert not health.warning
+    assert warning(health) is None
     assert found(silence(0.9), noise(1)) == []
 
 
@@ -98,7 +103,7 @@ def test_a_device_that_gates_noise_is_told_of_ever_more_seldom() -> None:
         tenths = 1
         while not health.push(silence(0.1)):
             tenths += 1
-            assert (health.warning == "muted?") is (tenths > 10)
+            assert (warning(health) == "muted?") is (tenths > 10)
         lasting.append(tenths / 10)
         health.push(noise(1))
     assert lasting == [1, 2, 4, 8, 16, 32, 64, 64]
@@ -121,11 +126,11 @@ def test_a_plosive_does_not_clip() -> None:
 def test_clipping_lasts_over_a_pause_and_its_warning_does_not() -> None:
     health = SignalHealth(RATE_HZ)
     assert health.push(syllables(1, 4.0)) == [CLIPPING]
-    assert health.warning == "clipping"
+    assert warning(health) == "clipping"
     assert health.push(noise(5)) == []
-    assert not health.warning
+    assert warning(health) is None
     assert health.push(syllables(1, 4.0)) == []
-    assert health.warning == "clipping"
+    assert warning(health) == "clipping"
     assert health.push(noise(11)) == []
     assert health.push(syllables(1, 4.0)) == [CLIPPING]
 
@@ -137,7 +142,7 @@ def test_an_interruption_begins_anew() -> None:
     assert health.push(silence(0.95)) == []
     assert health.push(silence(0.2)) == [SILENT]
     health.reset()
-    assert not health.warning
+    assert warning(health) is None
     assert health.push(noise(1)) == []
     assert health.push(silence(1.1)) == [SILENT]
 
