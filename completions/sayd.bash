@@ -23,6 +23,7 @@ _sayd() {
         'sayd listen --device') : ;;
         'sayd listen --language'|'sayd listen -l') words='auto en zh multi' ;;
         'sayd listen --rate') words='8000 16000' ;;
+        'sayd listen --codec') words='pcm16 opus opus_fs320' ;;
         'sayd listen --format'|'sayd listen -f') words='text jsonl' ;;
         'sayd listen --duration') : ;;
         'sayd listen --pace') words='realtime max' ;;
@@ -41,7 +42,7 @@ _sayd() {
             case $path in
                 'sayd -') words='--version --debug --help -h' ;;
                 'sayd') words='listen demo devices serve sessions' ;;
-                'sayd listen -') words='--device --language -l --rate --local --cloud --format -f --interim --no-interim --timestamps -t --once --duration --pace --name --no-history --quiet -q --help -h' ;;
+                'sayd listen -') words='--device --language -l --rate --codec --local --cloud --format -f --interim --no-interim --timestamps -t --once --duration --pace --name --no-history --quiet -q --help -h' ;;
                 'sayd listen') compopt -o default ;;
                 'sayd demo -') words='--help -h' ;;
                 'sayd devices -') words='--json --help -h' ;;

@@ -24,6 +24,7 @@ complete -c sayd -n '__sayd_at sayd listen' -F
 complete -c sayd -n '__sayd_at sayd listen' -l device -r -f -d 'Which microphone; see sayd devices.'
 complete -c sayd -n '__sayd_at sayd listen' -l language -s l -r -f -a 'auto en zh multi' -d 'auto, en, zh, multi, en-US and the like.'
 complete -c sayd -n '__sayd_at sayd listen' -l rate -r -f -a '8000 16000' -d '16000, or 8000 for thin connections.'
+complete -c sayd -n '__sayd_at sayd listen' -l codec -r -f -a 'pcm16 opus opus_fs320' -d 'How audio is sent: as it is, or as Opus in a tenth of it.'
 complete -c sayd -n '__sayd_at sayd listen' -l local -d 'The engine on this machine, or the service.'
 complete -c sayd -n '__sayd_at sayd listen' -l cloud -d 'The engine on this machine, or the service.'
 complete -c sayd -n '__sayd_at sayd listen' -l format -s f -r -f -a 'text jsonl' -d 'What to print on stdout.'

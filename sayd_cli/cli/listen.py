@@ -11,6 +11,7 @@ import typer
 
 from sayd_cli.errors import UsageError
 from sayd_cli.listening.rules import Pace
+from sayd_cli.model.audio import Codec
 from sayd_cli.transcript.formats import Format
 
 if TYPE_CHECKING:
@@ -39,6 +40,10 @@ def command(
     rate: Annotated[
         int, typer.Option("--rate", metavar="HZ", help="16000, or 8000 for thin connections.")
     ] = 16000,
+    codec: Annotated[
+        Codec,
+        typer.Option("--codec", help="How audio is sent: as it is, or as Opus in a tenth of it."),
+    ] = Codec.PCM16,
     local: Annotated[
         bool | None,
         typer.Option(
@@ -83,6 +88,7 @@ def command(
     ] = False,
 ) -> None:
     """Ctrl-C stops, after the last words have come; a second one leaves at once."""
+    from sayd_cli.audio.codec import check_codec
     from sayd_cli.cli.backend import choose_backend
     from sayd_cli.cli.messages import say
     from sayd_cli.cli.run import Plan, Show, run_plan
@@ -92,7 +98,8 @@ def command(
 
     if duration is not None and not 0 < duration < float("inf"):
         raise UsageError("--duration must be more than 0 seconds")
-    settings = SessionSettings(language=language, sample_rate_hz=rate)
+    settings = SessionSettings(language=language, sample_rate_hz=rate, codec=codec)
+    check_codec(codec)
     environment = read_environment(os.environ)
     backend = choose_backend(environment, local=local)
     chosen_for_them = local is None and environment.backend is BackendChoice.AUTO

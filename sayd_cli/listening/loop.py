@@ -12,7 +12,7 @@ import logging
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 
-from sayd_cli.audio.framing import Framer
+from sayd_cli.audio.codec import Packer, Packet
 from sayd_cli.audio.level import rms_dbfs
 from sayd_cli.errors import DeviceError, InputError, SaydError
 from sayd_cli.listening.clock import Clock, SystemClock
@@ -132,7 +132,7 @@ class Listening:
     async def _send_source(self, conversation: Conversation) -> None:
         await conversation.ready.wait()
         self._enter(Phase.LISTENING)
-        framer = Framer(self._settings.sample_rate_hz)
+        packer = Packer(self._settings)
         began_s = self._clock.now_s()
         try:
             async for captured in self._source.frames():
@@ -142,22 +142,21 @@ class Listening:
                 if not frame.pcm:
                     continue
                 self._captured_samples = frame.end_sample
-                for message in framer.push(frame):
-                    await self._keep_pace(message, began_s)
-                    await self._send(conversation, message)
+                for packet in packer.push(frame):
+                    await self._keep_pace(packet, began_s)
+                    await self._send(conversation, packet)
                 self._report_progress(rms_dbfs(frame.pcm))
         except InputError as exc:
             # What was captured before is still transcribed; the run ends with this after it.
             self._source_failure = exc
-        rest = framer.flush()
-        if rest is not None:
-            await self._send(conversation, rest)
+        for packet in packer.flush():
+            await self._send(conversation, packet)
         self._enter(Phase.FINISHING)
         await conversation.end()
 
-    async def _send(self, conversation: Conversation, frame: Frame) -> None:
-        await conversation.send(Audio(frame.pcm))
-        self._sent_samples = frame.end_sample
+    async def _send(self, conversation: Conversation, packet: Packet) -> None:
+        await conversation.send(Audio(packet.payload))
+        self._sent_samples = packet.end_sample
 
     def _within_duration(self, frame: Frame) -> Frame:
         """The part of a frame that the ``duration_s`` rule lets through."""
@@ -170,11 +169,11 @@ class Listening:
         wanted_bytes = max(0, limit_samples - frame.start_sample) * SAMPLE_BYTES
         return Frame(frame.pcm[:wanted_bytes], frame.start_sample, frame.sample_rate_hz)
 
-    async def _keep_pace(self, frame: Frame, began_s: float) -> None:
-        """Wait until a live source would have had the frame, unless asked to stop."""
+    async def _keep_pace(self, packet: Packet, began_s: float) -> None:
+        """Wait until a live source would have had the packet, unless asked to stop."""
         if self._source.live or self._rules.pace is Pace.MAX:
             return
-        wait_s = began_s + frame.end_s - self._clock.now_s()
+        wait_s = began_s + self._seconds(packet.end_sample) - self._clock.now_s()
         if wait_s <= 0 or self._stop.reason is not None:
             return
         waits = (

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from sayd_cli.audio.codec import MESSAGE_MS
+from sayd_cli.audio.opus import OpusDecoder
 from sayd_cli.errors import UsageError
 from sayd_cli.model.audio import Codec
 from sayd_cli.model.session import SessionSettings
 
 Unpack = Callable[[bytes], bytes]
 """One message's payload to PCM16, little-endian, mono; one for each stream, since it may have
-state. ``protocol.server`` has checked that a pcm16 message is whole samples."""
+state. ``protocol.server`` has checked that a pcm16 message is whole samples; an Opus packet that is
+damaged gives as many samples as any other."""
 
 
 def unpacker(settings: SessionSettings) -> Unpack:
@@ -21,4 +24,9 @@ def unpacker(settings: SessionSettings) -> Unpack:
     """
     if settings.codec is Codec.PCM16:
         return bytes
-    raise UsageError(f"this server does not take codec {settings.codec.value}", "use pcm16")
+    try:
+        return OpusDecoder(settings.sample_rate_hz, MESSAGE_MS[settings.codec]).decode
+    except UsageError as exc:
+        raise UsageError(
+            f"this server does not take codec {settings.codec.value}", "use pcm16"
+        ) from exc

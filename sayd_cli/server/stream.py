@@ -130,6 +130,7 @@ async def _serve(line: _Line, service: Service) -> None:
             raise NotFoundError("there is no such session")
         if session.heard:
             raise RefusedError("this session is over; create another")
+        line.protocol = ServerStream(session.settings.codec)
         conversation = _Conversation(line, service, session_id, session.settings)
         await conversation.run()
 
