@@ -44,8 +44,8 @@ class Packer:
     """Cuts audio into messages and packs them; where it was cut before does not matter.
 
     Opus packets are of one length, and the encoder looks ahead by 6.5 ms. So ``flush`` fills up
-    with silence until the last sample is out, and what the service hears is 6.5 ms late; it cannot
-    be told to skip that, and no time in a transcript is that exact. PCM16 is sent as it is.
+    with silence until the last sample is out. A service that does not skip the 6.5 ms at the start,
+    as ours does, gives times that are so much too late. PCM16 is sent as it is.
 
     Calling order: ``push`` any number of times, then ``flush``; after it more audio may follow,
     from any later sample on, such as after a gap.

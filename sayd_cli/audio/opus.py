@@ -14,8 +14,12 @@ from sayd_cli.model.audio import SAMPLE_BYTES
 
 _log = logging.getLogger(__name__)
 
-BITS_PER_SAMPLE = 1.5
-"""24 kbit/s at 16 kHz, 12 kbit/s at 8 kHz: under a tenth of PCM16's 16 bits, whatever is said."""
+BIT_RATE = 24_000
+"""Bits a second, at either sample rate; every second of PCM16 at 16 kHz has 256,000."""
+
+PRE_SKIP_MS = 6.5
+"""What the library's encoder is late by, unless it is told to trade quality for less (2.5 ms). An
+Ogg file says how much is to be skipped at its start; raw packets do not."""
 
 
 def check_available() -> None:
@@ -44,7 +48,7 @@ class OpusEncoder:
     def __init__(self, sample_rate_hz: int, packet_ms: int) -> None:
         self.packet_samples = sample_rate_hz * packet_ms // 1000
         self._encoder = _library().Encoder(sample_rate_hz, 1, "voip")
-        self._encoder.bitrate = round(sample_rate_hz * BITS_PER_SAMPLE)
+        self._encoder.bitrate = BIT_RATE
         self._encoder.vbr = 0
         self.look_ahead_samples = int(self._encoder.lookahead)
 
@@ -64,7 +68,8 @@ class OpusEncoder:
 
 
 class OpusDecoder:
-    """Packets to PCM16, always of the packet's length.
+    """Packets to PCM16. The first gives ``PRE_SKIP_MS`` less than its length, so that each sample
+    is where it was captured; every other gives its length.
 
     A packet that cannot be decoded, or is of another length, is concealed: the decoder carries on
     with what it heard before, and fades. So it costs itself only, and the clock of those that
@@ -83,12 +88,17 @@ class OpusDecoder:
         self._library = _library()
         self._packet_samples = sample_rate_hz * packet_ms // 1000
         self._decoder = self._library.Decoder(sample_rate_hz, 1)
+        self._skip_samples = round(sample_rate_hz * PRE_SKIP_MS / 1000)
 
     def decode(self, packet: bytes) -> bytes:
         """The samples of a packet; of any bytes whatever, an empty packet too."""
+        skip_bytes, self._skip_samples = self._skip_samples * SAMPLE_BYTES, 0
+        return self._decoded(packet)[skip_bytes:]
+
+    def _decoded(self, packet: bytes) -> bytes:
         try:
             pcm = bytes(self._decoder.decode(packet, self._packet_samples))
-            reason = "it is shorter"
+            reason = "it is not of this length"
         except self._library.OpusError as exc:
             pcm, reason = b"", str(exc)
         if packet and len(pcm) == self._packet_samples * SAMPLE_BYTES:
