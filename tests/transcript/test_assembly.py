@@ -112,6 +112,19 @@ def test_a_confidence_that_cannot_be_is_not_believed(confidence: float) -> None:
     assert assembly.transcript.sentences[0].confidence is None
 
 
+def test_interim_text_that_is_given_up_is_a_sentence_marked_as_such() -> None:
+    assembly = Assembly()
+    assert assembly.give_up_partial() is None
+    assembly.apply(Final("One.", 0, 1), heard_until_s=1)
+    assembly.apply(Partial("two", 1, 1.5), heard_until_s=2)
+    sentence = assembly.give_up_partial()
+    assert sentence is not None
+    assert (sentence.index, sentence.text, sentence.unconfirmed) == (1, "two", True)
+    assert assembly.transcript.sentences[1:] == (sentence,)
+    assert assembly.transcript.partial is None
+    assert assembly.give_up_partial() is None
+
+
 TIMES = st.none() | st.floats() | st.floats(0, 100)
 EVENTS = st.builds(Partial, st.text(), TIMES, TIMES) | st.builds(
     Final, st.text(), TIMES, TIMES, st.none() | st.integers(0, 9), st.none() | st.floats()
