@@ -10,23 +10,28 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from datetime import datetime
 
-from sayd_cli.audio.codec import Packer, Packet
-from sayd_cli.audio.level import rms_dbfs
-from sayd_cli.errors import DeviceError, InputError, SaydError
+from sayd_cli.errors import DeviceError, SaydError
 from sayd_cli.listening.clock import Clock, SystemClock
 from sayd_cli.listening.conversation import Conversation
-from sayd_cli.listening.ports import Backend, Sink, Source
-from sayd_cli.listening.rules import Pace, Rules
+from sayd_cli.listening.pause import PauseSwitch
+from sayd_cli.listening.ports import Backend, Sink, Source, Tape
+from sayd_cli.listening.rules import Rules
+from sayd_cli.listening.sending import Sending
 from sayd_cli.listening.stop import StopSignal
-from sayd_cli.model.audio import SAMPLE_BYTES, Frame, Interruption
-from sayd_cli.model.events import Audio, Final, Partial
-from sayd_cli.model.report import Ended, EndReason, Heard, Notice, Phase, Progress, Started
+from sayd_cli.listening.timeline import Timeline
+from sayd_cli.model.events import Final, Partial
+from sayd_cli.model.report import Ended, EndReason, Heard, Notice, Phase, Started
 from sayd_cli.model.session import SessionSettings
 from sayd_cli.transcript.assembly import Assembly
 
 _log = logging.getLogger(__name__)
+
+
+_DURATION_GRACE_S = 1.0
+"""How much later than due the audio of a live source may arrive."""
 
 
 class Listening:
@@ -41,6 +46,8 @@ class Listening:
         rules: How the run goes.
         sink: Who is told.
         stop: Ends the run when somebody asks.
+        pause: While it is on, nothing is heard.
+        tape: Takes all the audio that is sent.
         clock: Time.
     """
 
@@ -53,6 +60,8 @@ class Listening:
         rules: Rules,
         sink: Sink,
         stop: StopSignal,
+        pause: PauseSwitch | None = None,
+        tape: Tape | None = None,
         clock: Clock | None = None,
     ) -> None:
         self._source = source
@@ -63,10 +72,16 @@ class Listening:
         self._stop = stop
         self._clock = clock or SystemClock()
         self._assembly = Assembly()
-        self._phase = Phase.STARTING
-        self._captured_samples = 0
-        self._sent_samples = 0
-        self._source_failure: InputError | None = None
+        self._sending = Sending(
+            source,
+            settings=settings,
+            rules=rules,
+            stop=stop,
+            pause=pause or PauseSwitch(),
+            clock=self._clock,
+            sink=sink,
+            tape=tape,
+        )
 
     async def run(self) -> Ended:
         """Listen until the source ends, a rule says so, or ``stop`` is requested.
@@ -82,14 +97,18 @@ class Listening:
             async with self._source:
                 opened_at = self._clock.utc_now()
                 _log.info("listening begins")
-                self._report_progress()
-                stopper = asyncio.create_task(self._stop_source_when_asked())
+                self._sending.enter(Phase.STARTING)
+                helpers = (
+                    asyncio.create_task(self._stop_source_when_asked()),
+                    asyncio.create_task(self._stop_when_time_is_up()),
+                )
                 try:
                     await self._use_service(opened_at)
                 finally:
-                    stopper.cancel()
-            if self._source_failure is not None:
-                raise self._source_failure
+                    for helper in helpers:
+                        helper.cancel()
+            if self._sending.failure is not None:
+                raise self._sending.failure
         except SaydError as exc:
             self._report_unconfirmed()
             self._finish(EndReason.DEVICE if isinstance(exc, DeviceError) else EndReason.ERROR)
@@ -100,6 +119,12 @@ class Listening:
         await self._stop.wait()
         _log.info("asked to stop: %s", self._stop.reason)
         self._source.stop()
+
+    async def _stop_when_time_is_up(self) -> None:
+        """Keep ``duration_s`` also while a live source gives nothing; else samples are counted."""
+        if self._source.live and self._rules.duration_s is not None:
+            await self._clock.sleep(self._rules.duration_s + _DURATION_GRACE_S)
+            self._stop.request(EndReason.DURATION)
 
     async def _use_service(self, opened_at: datetime) -> None:
         async with self._backend as backend:
@@ -120,7 +145,7 @@ class Listening:
     async def _converse(self, conversation: Conversation) -> None:
         try:
             async with asyncio.TaskGroup() as tasks:
-                sender = tasks.create_task(self._send_source(conversation))
+                sender = tasks.create_task(self._sending.run(conversation))
                 keeper = tasks.create_task(conversation.keep_alive())
                 await conversation.read(self._take)
                 sender.cancel()
@@ -129,67 +154,13 @@ class Listening:
             # The first failure is the cause; any other follows from it.
             raise failures.exceptions[0] from None
 
-    async def _send_source(self, conversation: Conversation) -> None:
-        await conversation.ready.wait()
-        self._enter(Phase.LISTENING)
-        packer = Packer(self._settings)
-        began_s = self._clock.now_s()
-        try:
-            async for captured in self._source.frames():
-                if isinstance(captured, Interruption):
-                    continue
-                frame = self._within_duration(captured)
-                if not frame.pcm:
-                    continue
-                self._captured_samples = frame.end_sample
-                for packet in packer.push(frame):
-                    await self._keep_pace(packet, began_s)
-                    await self._send(conversation, packet)
-                self._report_progress(rms_dbfs(frame.pcm))
-        except InputError as exc:
-            # What was captured before is still transcribed; the run ends with this after it.
-            self._source_failure = exc
-        for packet in packer.flush():
-            await self._send(conversation, packet)
-        self._enter(Phase.FINISHING)
-        await conversation.end()
-
-    async def _send(self, conversation: Conversation, packet: Packet) -> None:
-        await conversation.send(Audio(packet.payload))
-        self._sent_samples = packet.end_sample
-
-    def _within_duration(self, frame: Frame) -> Frame:
-        """The part of a frame that the ``duration_s`` rule lets through."""
-        if self._rules.duration_s is None:
-            return frame
-        limit_samples = round(self._rules.duration_s * frame.sample_rate_hz)
-        if frame.end_sample < limit_samples:
-            return frame
-        self._stop.request(EndReason.DURATION)
-        wanted_bytes = max(0, limit_samples - frame.start_sample) * SAMPLE_BYTES
-        return Frame(frame.pcm[:wanted_bytes], frame.start_sample, frame.sample_rate_hz)
-
-    async def _keep_pace(self, packet: Packet, began_s: float) -> None:
-        """Wait until a live source would have had the packet, unless asked to stop."""
-        if self._source.live or self._rules.pace is Pace.MAX:
-            return
-        wait_s = began_s + self._seconds(packet.end_sample) - self._clock.now_s()
-        if wait_s <= 0 or self._stop.reason is not None:
-            return
-        waits = (
-            asyncio.create_task(self._clock.sleep(wait_s)),
-            asyncio.create_task(self._stop.wait()),
-        )
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
-
     def _take(self, message: Partial | Final) -> None:
         if self._had_enough():
             return
-        report = self._assembly.apply(message, heard_until_s=self._seconds(self._sent_samples))
+        timeline = self._sending.timeline
+        report = self._assembly.apply(
+            _placed(message, timeline), heard_until_s=timeline.captured_until_s
+        )
         if report is None:
             return
         self._sink.take(report)
@@ -198,20 +169,6 @@ class Listening:
 
     def _had_enough(self) -> bool:
         return self._rules.once and bool(self._assembly.transcript.sentences)
-
-    def _enter(self, phase: Phase) -> None:
-        self._phase = phase
-        self._report_progress()
-
-    def _report_progress(self, level_dbfs: float | None = None) -> None:
-        self._sink.take(
-            Progress(
-                self._phase,
-                self._seconds(self._captured_samples),
-                self._seconds(self._sent_samples),
-                level_dbfs,
-            )
-        )
 
     def _report_unconfirmed(self) -> None:
         sentence = self._assembly.give_up_partial()
@@ -224,12 +181,21 @@ class Listening:
         transcript = self._assembly.transcript
         ended = Ended(
             reason=reason,
-            duration_s=self._seconds(self._captured_samples),
+            duration_s=self._sending.captured_s,
             sentences=len(transcript.sentences),
             words=transcript.word_count,
         )
         self._sink.take(ended)
         return ended
 
-    def _seconds(self, samples: int) -> float:
-        return samples / self._settings.sample_rate_hz
+
+def _placed(message: Partial | Final, timeline: Timeline) -> Partial | Final:
+    """The message with its times in the captured audio, not in the stream."""
+    start_s, end_s = message.start_s, message.end_s
+    if end_s is not None:
+        end_s = timeline.end_s(end_s)
+    if start_s is not None:
+        start_s = timeline.start_s(start_s)
+        # What is all in silence that was put in has its end before it, and its start after it.
+        start_s = start_s if end_s is None else min(start_s, end_s)
+    return replace(message, start_s=start_s, end_s=end_s)

@@ -90,3 +90,15 @@ class Sink(Protocol):
     def take(self, report: Report) -> None:
         """Take one report."""
         ...
+
+
+class Tape(Protocol):
+    """Somewhere to keep the audio that is sent."""
+
+    def write(self, pcm: bytes) -> None:
+        """Append PCM16 at the session's rate.
+
+        Raises:
+            StorageError: It cannot be kept, and nor can what follows.
+        """
+        ...

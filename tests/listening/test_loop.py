@@ -13,13 +13,16 @@ from sayd_cli.errors import (
     ProtocolError,
     RefusedError,
     SaydError,
+    StorageError,
     UnconfirmedError,
     UnreachableError,
 )
 from sayd_cli.listening.loop import Listening
+from sayd_cli.listening.pause import PauseSwitch
+from sayd_cli.listening.ports import Tape
 from sayd_cli.listening.rules import Pace, Rules
 from sayd_cli.listening.stop import StopSignal
-from sayd_cli.model.audio import Codec
+from sayd_cli.model.audio import Codec, GapReason
 from sayd_cli.model.events import (
     Audio,
     ClientMessage,
@@ -30,7 +33,7 @@ from sayd_cli.model.events import (
     Partial,
     ServerMessage,
 )
-from sayd_cli.model.report import Ended, EndReason, Heard, Interim, Phase, Started
+from sayd_cli.model.report import Ended, EndReason, Gap, Heard, Interim, Phase, Started
 from sayd_cli.model.session import BackendName, SessionSettings
 from sayd_cli.protocol.server import ServerState
 from tests.listening.world import (
@@ -55,12 +58,14 @@ class Run:
         source: ScriptedSource,
         service: ScriptedService | None = None,
         rules: Rules | None = None,
+        tape: Tape | None = None,
     ) -> None:
         self.source = source
         self.service = service or ScriptedService()
         self.recorder = Recorder()
         self.clock = FakeClock()
         self.stop = StopSignal()
+        self.pause = PauseSwitch()
         self.listening = Listening(
             source,
             self.service.entered(),
@@ -68,6 +73,8 @@ class Run:
             rules=rules or Rules(),
             sink=self.recorder,
             stop=self.stop,
+            pause=self.pause,
+            tape=tape,
             clock=self.clock,
         )
 
@@ -134,7 +141,7 @@ async def test_phases_come_in_order_with_levels_while_listening() -> None:
     await run.go()
     phases = [progress.phase for progress in run.recorder.progress]
     assert phases == sorted(phases, key=list(Phase).index)
-    assert set(phases) == set(Phase)
+    assert set(phases) == {Phase.STARTING, Phase.LISTENING, Phase.FINISHING}
     levels = [p.level_dbfs for p in run.recorder.progress if p.level_dbfs is not None]
     assert levels
     assert all(-20 < level < 0 for level in levels)
@@ -370,6 +377,132 @@ async def test_control_characters_of_a_service_do_not_get_through() -> None:
     run = Run(ScriptedSource(0.2), ScriptedService(hearing(answers, [Complete()])))
     await run.go()
     assert run.recorder.texts == ["abc"]
+
+
+SILENCE = bytes(RATE_HZ * 2)
+
+
+async def test_a_gap_is_told_and_is_in_the_times() -> None:
+    source = ScriptedSource(4, live=True, gap_at_s=2.5, gap_s=60)
+    run = Run(source)
+    ended = await run.go()
+    cut = round(2.5 * RATE_HZ) * 2
+    assert run.service.pcm == source.pcm[:cut] + SILENCE + source.pcm[cut:]
+    assert run.recorder.gaps == [Gap(2.5, 62.5, GapReason.DEVICE)]
+    assert "the microphone went away" in run.recorder.notices
+    # The stream has a sentence a second; its third second lies on both sides of the silence that
+    # was put in, its fourth begins in it.
+    times = [
+        (r.sentence.start_s, r.sentence.end_s) for r in run.recorder.reports if isinstance(r, Heard)
+    ]
+    assert times == [(0, 1), (1, 2), (2, 2.5), (62.5, 63), (63, 64)]
+    assert ended.duration_s == 64
+    phases = [p.phase for p in run.recorder.progress]
+    waiting = phases.index(Phase.WAITING)
+    assert phases[waiting + 1] is Phase.LISTENING
+
+
+async def test_a_device_that_never_returns_ends_with_the_duration() -> None:
+    source = ScriptedSource(1, live=True, endless=True, gap_at_s=1)
+    run = Run(source, rules=Rules(duration_s=30))
+    ended = await run.go()
+    assert (ended.reason, ended.duration_s) == (EndReason.DURATION, 1)
+    assert run.clock.time_s >= 30
+    assert run.service.keepalives >= 1
+
+
+async def test_a_live_source_that_is_paused_is_not_heard() -> None:
+    source = ScriptedSource(3, live=True)
+    run = Run(source)
+    cuts: list[int] = []
+
+    async def pause_and_go_on() -> None:
+        await until(lambda: source.given >= len(source.pcm) // 3)
+        run.pause.toggle()
+        cuts.append(source.given)
+        await until(lambda: source.given >= 2 * len(source.pcm) // 3)
+        run.pause.toggle()
+        cuts.append(source.given)
+
+    pausing = asyncio.create_task(pause_and_go_on())
+    await run.go()
+    await pausing
+    (gap,) = run.recorder.gaps
+    begin, end = round(gap.start_s * RATE_HZ) * 2, round(gap.end_s * RATE_HZ) * 2
+    block_bytes = 777 * 2
+    assert gap.reason is GapReason.PAUSE
+    assert abs(begin - cuts[0]) <= block_bytes
+    assert abs(end - cuts[1]) <= block_bytes
+    assert run.service.pcm == source.pcm[:begin] + SILENCE + source.pcm[end:]
+    assert Phase.PAUSED in [p.phase for p in run.recorder.progress]
+
+
+async def test_a_file_that_is_paused_waits() -> None:
+    source = ScriptedSource(3)
+    run = Run(source, rules=Rules(pace=Pace.REALTIME))
+    run.pause.toggle()
+
+    async def go_on() -> None:
+        await until(lambda: Phase.PAUSED in [p.phase for p in run.recorder.progress])
+        await run.clock.sleep(100)
+        run.pause.toggle()
+
+    going_on = asyncio.create_task(go_on())
+    await run.go()
+    await going_on
+    assert run.service.pcm == source.pcm
+    assert run.recorder.gaps == []
+    assert run.clock.time_s == pytest.approx(103)
+
+
+async def test_stopping_ends_a_pause() -> None:
+    run = Run(ScriptedSource(3))
+    run.pause.toggle()
+    run.stop.request(EndReason.INTERRUPT)
+    assert (await run.go()).reason is EndReason.INTERRUPT
+
+
+class ListTape:
+    """A tape that remembers, and is full after so many bytes."""
+
+    def __init__(self, limit_bytes: int = 10**9) -> None:
+        self.pcm = b""
+        self._limit_bytes = limit_bytes
+
+    def write(self, pcm: bytes) -> None:
+        if len(self.pcm) >= self._limit_bytes:
+            raise StorageError("the tape is full")
+        self.pcm += pcm
+
+
+async def test_the_tape_holds_exactly_what_was_sent() -> None:
+    tape = ListTape()
+    run = Run(
+        ScriptedSource(4, live=True, gap_at_s=2.5, gap_s=60),
+        rules=Rules(duration_s=63.2),
+        tape=tape,
+    )
+    await run.go()
+    assert tape.pcm == run.service.pcm
+    assert len(tape.pcm) == round((2.5 + 1 + 0.7) * RATE_HZ) * 2
+
+
+async def test_a_tape_that_is_full_is_told_once_and_ends_nothing() -> None:
+    run = Run(ScriptedSource(2), tape=ListTape(RATE_HZ))
+    await run.go()
+    assert run.service.pcm == run.source.pcm
+    assert run.recorder.notices.count("the tape is full") == 1
+
+
+@pytest.mark.parametrize("live", [True, False])
+async def test_pure_silence_of_a_microphone_is_told(live: bool) -> None:
+    source = ScriptedSource(2, live=live)
+    source.pcm = bytes(len(source.pcm))
+    run = Run(source)
+    await run.go()
+    told = [notice for notice in run.recorder.notices if "pure silence" in notice]
+    assert len(told) == (1 if live else 0)
+    assert any(p.warning for p in run.recorder.progress) is live
 
 
 def test_rules_are_a_value() -> None:

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 from sayd_cli.errors import InputError
-from sayd_cli.model.audio import SAMPLE_BYTES, Frame
+from sayd_cli.model.audio import SAMPLE_BYTES, Frame, GapReason, Interruption
 from sayd_cli.model.events import (
     Audio,
     ClientMessage,
@@ -24,7 +24,7 @@ from sayd_cli.model.events import (
     Ready,
     ServerMessage,
 )
-from sayd_cli.model.report import Ended, Heard, Notice, Progress, Report
+from sayd_cli.model.report import Ended, Gap, Heard, Notice, Progress, Report
 from sayd_cli.model.secret import SecretUrl
 from sayd_cli.model.session import BackendName, Session, SessionSettings
 from sayd_cli.protocol.server import ServerStream
@@ -63,7 +63,7 @@ class FakeClock:
     async def _drive(self) -> None:
         while self._sleepers:
             # More turns than any chain of tasks here takes: after them, all wait for time.
-            for _ in range(50):
+            for _ in range(1000):
                 await asyncio.sleep(0)
             if self._sleepers:
                 due_s, _, event = heapq.heappop(self._sleepers)
@@ -72,7 +72,10 @@ class FakeClock:
 
 
 class ScriptedSource:
-    """Gives blocks of samples whose bytes are known; then ends, fails, or waits for ``stop``."""
+    """Gives blocks of samples whose bytes are known; then ends, fails, or waits for ``stop``.
+
+    With ``gap_at_s`` it breaks off there, and goes on ``gap_s`` later.
+    """
 
     def __init__(
         self,
@@ -83,6 +86,8 @@ class ScriptedSource:
         endless: bool = False,
         failure: InputError | None = None,
         open_failure: InputError | None = None,
+        gap_at_s: float | None = None,
+        gap_s: float = 0.0,
     ) -> None:
         samples = round(seconds * RATE_HZ)
         self.pcm = bytes(n * 7 % 251 for n in range(samples * SAMPLE_BYTES))
@@ -93,6 +98,9 @@ class ScriptedSource:
         self._failure = failure
         self._open_failure = open_failure
         self._stopped = asyncio.Event()
+        self._gap_at = None if gap_at_s is None else round(gap_at_s * RATE_HZ) * SAMPLE_BYTES
+        self._gap_samples = round(gap_s * RATE_HZ)
+        self.given = 0
 
     async def __aenter__(self) -> ScriptedSource:
         if self._open_failure is not None:
@@ -103,9 +111,20 @@ class ScriptedSource:
     async def __aexit__(self, *exc_info: object) -> None:
         self.events.append("closed")
 
-    async def frames(self) -> AsyncIterator[Frame]:
-        for start in range(0, len(self.pcm), self._block_bytes):
-            yield Frame(self.pcm[start : start + self._block_bytes], start // SAMPLE_BYTES, RATE_HZ)
+    async def frames(self) -> AsyncIterator[Frame | Interruption]:
+        gap_at, late_samples, start = self._gap_at, 0, 0
+        while start < len(self.pcm):
+            end = min(start + self._block_bytes, len(self.pcm))
+            if gap_at is not None:
+                end = min(end, gap_at)
+            if start == gap_at:
+                yield Interruption(GapReason.DEVICE, "the microphone went away")
+                gap_at, late_samples = None, self._gap_samples
+                continue
+            self.given = end
+            yield Frame(self.pcm[start:end], start // SAMPLE_BYTES + late_samples, RATE_HZ)
+            start = end
+            await asyncio.sleep(0)
         if self._failure is not None:
             raise self._failure
         if self._endless:
@@ -232,6 +251,10 @@ class Recorder:
     @property
     def notices(self) -> list[str]:
         return [r.text for r in self.reports if isinstance(r, Notice)]
+
+    @property
+    def gaps(self) -> list[Gap]:
+        return [r for r in self.reports if isinstance(r, Gap)]
 
     @property
     def progress(self) -> list[Progress]:
