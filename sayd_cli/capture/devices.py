@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import logging
-import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sayd_cli.capture.stderr import native_stderr
+from sayd_cli.capture.naming import InputKind, kind_of, readable_names, without_address
+from sayd_cli.capture.portaudio import DO_WITHOUT, portaudio
 from sayd_cli.errors import DeviceError
 
-_log = logging.getLogger(__name__)
-
 _NAMED_IN_A_REMEDY = 6
-_WITHOUT = "or do without: `sayd listen FILE`, `sayd demo`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +19,13 @@ class InputDevice:
 
     Attributes:
         index: PortAudio's number for it; changes as devices come and go.
-        name: Its name.
+        name: Its name, readable.
         host_api: The audio system it belongs to, such as "ALSA" or "Core Audio".
         is_default: It is the one used when none is named.
         sample_rate_hz: Its native rate.
         channels: The most channels it can be opened with.
+        kind: Whether it hears a room, or what the machine plays.
+        native_name: Its name as PortAudio has it.
     """
 
     index: int
@@ -36,6 +34,8 @@ class InputDevice:
     is_default: bool
     sample_rate_hz: int
     channels: int
+    kind: InputKind
+    native_name: str
 
 
 def list_inputs() -> tuple[InputDevice, ...]:
@@ -45,8 +45,8 @@ def list_inputs() -> tuple[InputDevice, ...]:
     Raises:
         DeviceError: The audio system cannot be asked.
     """
-    with native_stderr(_log):
-        return query_inputs()
+    with portaudio() as sounddevice:
+        return query_inputs(sounddevice)
 
 
 def find_input(spec: str | int | None) -> InputDevice:
@@ -61,49 +61,40 @@ def find_input(spec: str | int | None) -> InputDevice:
     return choose_input(list_inputs(), spec)
 
 
-def load_sounddevice() -> Any:
-    """The module ``sounddevice``; importing it asks the audio system for its devices.
-
-    Raises:
-        DeviceError: PortAudio is missing, or does not start.
-    """
+def query_inputs(sounddevice: Any) -> tuple[InputDevice, ...]:
+    """As ``list_inputs``, for who is within ``portaudio()``."""
     try:
-        import sounddevice
-    except OSError as exc:
-        raise DeviceError("the PortAudio library is not installed", _install_portaudio()) from exc
-    except Exception as exc:
-        # sounddevice.PortAudioError, which has no name yet while its module is imported.
-        raise DeviceError(f"the audio system does not start: {exc}", _WITHOUT) from exc
-    return sounddevice
-
-
-def query_inputs() -> tuple[InputDevice, ...]:
-    """As ``list_inputs``, but leaves file descriptor 2 to the caller."""
-    sounddevice = load_sounddevice()
-    try:
-        devices = sounddevice.query_devices()
-        host_apis = sounddevice.query_hostapis()
+        devices = [
+            device for device in sounddevice.query_devices() if device["max_input_channels"] > 0
+        ]
+        host_apis = [host_api["name"] for host_api in sounddevice.query_hostapis()]
         default_index = sounddevice.default.device[0]
     except sounddevice.PortAudioError as exc:
-        raise DeviceError(f"the audio system does not answer: {exc}", _WITHOUT) from exc
+        raise DeviceError(f"the audio system does not answer: {exc}", DO_WITHOUT) from exc
+    names: dict[int, str] = {}
+    for number in range(len(host_apis)):
+        of_api = [device for device in devices if device["hostapi"] == number]
+        readable = readable_names([device["name"] for device in of_api])
+        names.update(zip((device["index"] for device in of_api), readable, strict=True))
     return tuple(
         InputDevice(
             index=device["index"],
-            name=device["name"],
-            host_api=host_apis[device["hostapi"]]["name"],
+            name=names[device["index"]],
+            host_api=host_apis[device["hostapi"]],
             is_default=device["index"] == default_index,
             sample_rate_hz=round(device["default_samplerate"]),
             channels=device["max_input_channels"],
+            kind=kind_of(device["name"]),
+            native_name=device["name"],
         )
         for device in devices
-        if device["max_input_channels"] > 0
     )
 
 
 def choose_input(inputs: Sequence[InputDevice], spec: str | int | None) -> InputDevice:
     """The one of ``inputs`` that is meant, as ``find_input`` says."""
     if not inputs:
-        raise DeviceError("no audio input was found", f"plug in a microphone, {_WITHOUT}")
+        raise DeviceError("no audio input was found", f"plug in a microphone, {DO_WITHOUT}")
     if spec is None:
         return next((device for device in inputs if device.is_default), inputs[0])
     matches = _matches(inputs, spec)
@@ -114,12 +105,27 @@ def choose_input(inputs: Sequence[InputDevice], spec: str | int | None) -> Input
     return matches[0]
 
 
+def find_again(inputs: Sequence[InputDevice], lost: InputDevice) -> InputDevice | None:
+    """A device that went away, under whatever index and address it has come back; None while it
+    has not.
+    """
+    of_api = [device for device in inputs if device.host_api == lost.host_api]
+    same = [device for device in of_api if device.native_name == lost.native_name]
+    wanted = without_address(lost.native_name)
+    alike = [device for device in of_api if without_address(device.native_name) == wanted]
+    return next(iter(same or alike), None)
+
+
 def _matches(inputs: Sequence[InputDevice], spec: str | int) -> list[InputDevice]:
     wanted = str(spec).strip().casefold()
     by_index = [device for device in inputs if str(device.index) == wanted]
     if by_index or isinstance(spec, int) or not wanted:
         return by_index
-    named = [device for device in inputs if wanted in device.name.casefold()]
+    named = [
+        device
+        for device in inputs
+        if wanted in device.name.casefold() or wanted in device.native_name.casefold()
+    ]
     exact = [device for device in named if device.name.casefold() == wanted]
     matches = exact or named
     # Windows lists one microphone under each of its audio systems: the default one's is meant.
@@ -133,13 +139,3 @@ def _one_of(devices: Iterable[InputDevice]) -> str:
     shown = ", ".join(names[:_NAMED_IN_A_REMEDY])
     more = ", or another of `sayd devices`" if len(names) > _NAMED_IN_A_REMEDY else ""
     return f"use --device with one of: {shown}{more}"
-
-
-def _install_portaudio() -> str:
-    if sys.platform.startswith("linux"):
-        how = "apt install libportaudio2 (Debian, Ubuntu), dnf install portaudio (Fedora)"
-    elif sys.platform == "darwin":
-        how = "brew install portaudio"
-    else:
-        how = "pip install --force-reinstall sounddevice"
-    return f"{how}; {_WITHOUT}"

@@ -23,20 +23,22 @@ class Handover:
         limit_bytes: How much may lie in it before ``offer`` refuses and ``put`` waits.
 
     Attributes:
+        held_bytes: What lies in it.
         lost_bytes: What ``offer`` refused for want of room.
         error: Why the thread closed it, if for a reason; for the reader to raise, once it has
             taken everything.
     """
 
     def __init__(self, limit_bytes: int) -> None:
+        self.held_bytes = 0
         self.lost_bytes = 0
         self.error: BaseException | None = None
         self._limit_bytes = limit_bytes
         self._blocks: deque[bytes] = deque()
-        self._held_bytes = 0
         self._closed = False
         self._changed = threading.Condition()
         self._arrived = asyncio.Event()
+        self._awaited = False
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def offer(self, block: bytes) -> None:
@@ -44,7 +46,7 @@ class Handover:
         with self._changed:
             if self._closed:
                 return
-            if self._held_bytes >= self._limit_bytes:
+            if self.held_bytes >= self._limit_bytes:
                 self.lost_bytes += len(block)
                 return
             self._leave(block)
@@ -56,7 +58,7 @@ class Handover:
             False when it is closed, and no more is wanted.
         """
         with self._changed:
-            self._changed.wait_for(lambda: self._closed or self._held_bytes < self._limit_bytes)
+            self._changed.wait_for(lambda: self._closed or self.held_bytes < self._limit_bytes)
             if not self._closed:
                 self._leave(block)
             return not self._closed
@@ -80,22 +82,24 @@ class Handover:
             with self._changed:
                 if self._blocks:
                     block = self._blocks.popleft()
-                    self._held_bytes -= len(block)
+                    self.held_bytes -= len(block)
                     self._changed.notify_all()
                     return block
                 if self._closed:
                     return None
                 self._arrived.clear()
+                self._awaited = True
             await self._arrived.wait()
 
     def _leave(self, block: bytes) -> None:
         self._blocks.append(block)
-        self._held_bytes += len(block)
+        self.held_bytes += len(block)
         self._wake()
 
     def _wake(self) -> None:
-        # Before the first get() nobody waits; after the loop has closed, nobody will again.
-        if self._loop is not None:
+        # A reader with work left is not woken; after the loop has closed, nobody waits again.
+        if self._loop is not None and self._awaited:
+            self._awaited = False
             with contextlib.suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self._arrived.set)
 

@@ -1,56 +1,55 @@
-"""The microphone: the one place that opens a device.
+"""The microphone: a source that goes on when its device goes away and comes back.
 
-Owns the PortAudio stream, the queue behind its callback and the watch over it. A device that dies
-stops calling back and raises nothing; one that freezes claims to be active, and hangs whoever
-closes it. Both end the frames with an error within a second.
+Owns the watch over the running stream, the attempts to have one again, and the place of each
+stream's audio in time. No call into the audio system is made on the event loop, and none is
+waited for without a limit.
 """
 
 from __future__ import annotations
 
 import asyncio
-import atexit
 import contextlib
 import logging
-import sys
 import threading
 import time
+from collections import deque
 from collections.abc import AsyncIterator
-from typing import Any, Self
+from typing import Self
 
 from sayd_cli.capture.daemon import in_daemon_thread
-from sayd_cli.capture.devices import InputDevice, choose_input, load_sounddevice, query_inputs
-from sayd_cli.capture.handover import Handover
-from sayd_cli.capture.native import NativeConverter, NativeFormat, formats_to_try
-from sayd_cli.capture.stderr import native_stderr
+from sayd_cli.capture.devices import InputDevice
+from sayd_cli.capture.native import NativeFormat
+from sayd_cli.capture.opening import StreamMaker, open_again, open_first
+from sayd_cli.capture.stream import DeviceStream, Losses
 from sayd_cli.errors import DeviceError
-from sayd_cli.model.audio import SAMPLE_BYTES, Frame
+from sayd_cli.model.audio import SAMPLE_BYTES, Frame, GapReason, Interruption
 
 _log = logging.getLogger(__name__)
 
-# Most of the cost of capture is being woken: 20 ms take 2.8 % of a core where 50 take 1.1.
-_BLOCK_MS = 50
-# PortAudio's buffer in the device. Its own "high" is 35 ms on some devices, and 200 ms overflow on
-# a loaded machine. It wakes four times a buffer: 100 ms, the length of a message.
-_LATENCY_S = 0.4
-# What the device has recorded by the time of stop() reaches the callback within that wake-up.
+# What the device has recorded by the time of stop() reaches the callback within its next wake-up.
 _DRAIN_S = 0.12
 # A start-up of any length and a service that stalls must not cost a word: 19 MB at 16 kHz. After
 # ten minutes something is broken, and memory has an end; what then finds no room is counted.
-_QUEUE_S = 600
+_ROOM_S = 600.0
 _OPEN_LIMIT_S = 10.0
-_FIRST_BLOCK_LIMIT_S = 5.0
-_CLOSE_LIMIT_S = 1.0
-# A callback overdue at two looks in a row: one look could come just after the whole process had
-# been held up. At most 0.85 s until it is noticed.
-_OVERDUE_S = 0.55
-_LOOK_EVERY_S = 0.15
-_REFUSALS = (-9997, -9998)  # paInvalidSampleRate, paInvalidChannelCount
-
-_CHOOSE_ANOTHER = "plug it in again, or choose another: `sayd devices` lists them"
+_OPEN_AGAIN_LIMIT_S = 5.0
+_CLOSE_LIMIT_S = 0.5
+# A block overdue at two looks in a row: one look could come just after the whole process had been
+# held up. It is noticed 0.7 s after the last one.
+_LOOK_AGAIN_S = 0.15
+# Listing the devices anew can take a tenth of a second of work: no more than a fifth of a core.
+_RETRY_S = 0.5
+_RETRY_REST = 4
+_RETRY_LIMIT_S = 3.0
+# Attempts that hang, and are left behind. When so many do, another one would too.
+_HANGING_LIMIT = 3
 
 
 class Microphone:
     """A live source: an audio input at a session's rate, mono.
+
+    When the device goes away, what it gave is followed by an ``Interruption``, and the frames go
+    on when it is back; where none was named, on whatever is the default by then.
 
     Args:
         device: An index, or a part of a name; None is the default input.
@@ -58,7 +57,7 @@ class Microphone:
             rate and converted.
 
     Raises:
-        DeviceError: On entering, it cannot be opened; on iterating, it went away.
+        DeviceError: On entering, it cannot be opened.
     """
 
     live = True
@@ -66,213 +65,201 @@ class Microphone:
     def __init__(self, device: str | int | None, sample_rate_hz: int) -> None:
         self._spec = device
         self._sample_rate_hz = sample_rate_hz
-        self._capture: _Capture | None = None
-        self._watch: asyncio.Task[None] | None = None
+        self._losses = Losses()
+        self._running: DeviceStream | None = None
+        self._reading: DeviceStream | None = None
+        self._unread: deque[DeviceStream] = deque()
+        self._supervisor: asyncio.Task[None] | None = None
         self._stopping = False
+        # Set when a stream has ended, for the supervisor; when one has begun or none will, for
+        # frames().
+        self._stream_ended = asyncio.Event()
+        self._stream_begun = asyncio.Event()
+        self._attempts = threading.Semaphore(_HANGING_LIMIT)
 
     async def __aenter__(self) -> Self:
-        with native_stderr(_log):
-            try:
-                self._capture = await in_daemon_thread(
-                    lambda: _open(self._spec, self._sample_rate_hz),
-                    name="microphone-open",
-                    limit_s=_OPEN_LIMIT_S,
-                    discard=_Capture.close,
-                )
-            except TimeoutError as exc:
-                _shut_down_with_a_limit()
-                raise DeviceError(
-                    "the audio system does not answer",
-                    "restart the sound server, or unplug the microphone and plug it in again",
-                ) from exc
-        self._watch = asyncio.create_task(self._capture.watch(), name="microphone-watch")
-        if self._stopping:
-            self._capture.end()
+        loop = asyncio.get_running_loop()
+        make = self._maker(loop)
+        try:
+            stream = await in_daemon_thread(
+                lambda: open_first(self._spec, self._sample_rate_hz, make),
+                name="microphone-open",
+                limit_s=_OPEN_LIMIT_S,
+                discard=DeviceStream.close,
+            )
+        except TimeoutError as exc:
+            raise DeviceError(
+                "the audio system does not answer",
+                "restart the sound server, or unplug the microphone and plug it in again",
+            ) from exc
+        self._take_on(stream)
+        self._supervisor = asyncio.create_task(self._supervise(loop), name="microphone-watch")
+        self._supervisor.add_done_callback(lambda task: self._stream_begun.set())
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
         await self._release()
 
     async def _release(self) -> None:
-        if self._capture is None or self._watch is None:
+        if self._supervisor is None:
             return
-        self._watch.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._watch
-        self._watch = None
-        with native_stderr(_log):
-            try:
-                await in_daemon_thread(
-                    self._capture.close, name="microphone-close", limit_s=_CLOSE_LIMIT_S
-                )
-            except TimeoutError:
-                _log.warning("the microphone does not close; left behind")
-                _shut_down_with_a_limit()
+        supervisor, self._supervisor = self._supervisor, None
+        supervisor.cancel()
+        await asyncio.wait([supervisor])
+        if self._running is not None:
+            stream, self._running = self._running, None
+            await _close(stream)
 
-    async def frames(self) -> AsyncIterator[Frame]:
-        """Frames of about 50 ms, counted from the first captured sample."""
-        assert self._capture is not None, "enter the microphone first"
-        start_sample = 0
-        async for pcm in self._capture.pcm():
-            yield Frame(pcm, start_sample, self._sample_rate_hz)
-            start_sample += len(pcm) // SAMPLE_BYTES
+    @property
+    def device_name(self) -> str | None:
+        """What the running device is called; None while there is none."""
+        if self._running is None or self._running.lost:
+            return None
+        return self._running.device.name
+
+    async def frames(self) -> AsyncIterator[Frame | Interruption]:
+        """Frames of about 100 ms, counted from the first captured sample."""
+        position = 0
+        origin_s: float | None = None
+        while (stream := await self._next_stream()) is not None:
+            self._reading = stream
+            if origin_s is not None:
+                since_s = stream.began_s - origin_s
+                position = max(position, round(since_s * self._sample_rate_hz))
+            async for pcm in stream.pcm():
+                yield Frame(pcm, position, self._sample_rate_hz)
+                position += len(pcm) // SAMPLE_BYTES
+            if origin_s is None:
+                origin_s = stream.began_s
+            if stream.lost and not self._is_over():
+                yield Interruption(
+                    GapReason.DEVICE,
+                    f"the microphone {stream.device.name!r} went away; waiting for it",
+                )
         await self._release()  # nobody hears any more: the device need not look as if
 
     def stop(self) -> None:
         """Take no more in, but for what the device has recorded and not yet handed over."""
-        if self._capture is not None and not self._stopping:
-            asyncio.get_running_loop().call_later(_DRAIN_S, self._capture.end)
+        if self._stopping:
+            return
         self._stopping = True
+        self._stream_begun.set()
+        if self._running is not None:
+            asyncio.get_running_loop().call_later(_DRAIN_S, self._running.end)
 
     def notices(self) -> list[str]:
         """What was lost, if anything."""
-        return self._capture.notices() if self._capture is not None else []
-
-
-class _Capture:
-    """A running stream and what it has caught.
-
-    ``opened``, ``callback`` and ``finished`` run in PortAudio's thread or the opening one, the
-    rest on the event loop, ``close`` in a thread of its own.
-    """
-
-    def __init__(self, device: InputDevice, native: NativeFormat, sample_rate_hz: int) -> None:
-        self.device = device
-        self.native = native
-        self.begun = threading.Event()
-        self._stream: Any = None
-        # Made here, in the opening thread: it may import numpy and soxr.
-        self._converter = NativeConverter(native, sample_rate_hz)
-        self._handover = Handover(_QUEUE_S * native.bytes_a_second)
-        self._overflows = 0
-        self._called_at_s = time.monotonic()
-
-    def start(self, sounddevice: Any) -> None:
-        """Open the device and wait until it gives its first block."""
-        self._stream = sounddevice.RawInputStream(
-            samplerate=self.native.sample_rate_hz,
-            blocksize=self.native.sample_rate_hz * _BLOCK_MS // 1000,
-            device=self.device.index,
-            channels=self.native.channels,
-            dtype="int16",
-            latency=_LATENCY_S,
-            callback=self._callback,
-            finished_callback=self._finished,
-        )
-        self._stream.start()
-        if not self.begun.wait(_FIRST_BLOCK_LIMIT_S):
-            raise DeviceError(
-                f"the microphone {self.device.name!r} gives no audio", _CHOOSE_ANOTHER
-            )
-
-    def _callback(self, block: Any, frames: int, when: Any, status: Any) -> None:
-        """PortAudio's thread, every block: copy, enqueue, and nothing that could wait."""
-        self._called_at_s = time.monotonic()
-        if status.input_overflow:
-            self._overflows += 1
-        self._handover.offer(bytes(block))
-        self.begun.set()
-
-    def _finished(self) -> None:
-        """The stream has ended; by itself, unless it was ended before."""
-        self._handover.close(self._gone())
-        self.begun.set()
-
-    async def watch(self) -> None:
-        """End the capture when the callbacks stop coming."""
-        overdue = False
-        while True:
-            await asyncio.sleep(_LOOK_EVERY_S)
-            was_overdue = overdue
-            overdue = time.monotonic() - self._called_at_s > _OVERDUE_S
-            if overdue and was_overdue:
-                self._handover.close(self._gone())
-                return
-
-    def _gone(self) -> DeviceError:
-        return DeviceError(f"the microphone {self.device.name!r} went away", _CHOOSE_ANOTHER)
-
-    def end(self) -> None:
-        """Take no more in."""
-        self._handover.close()
-
-    async def pcm(self) -> AsyncIterator[bytes]:
-        """PCM16 at the session's rate, to the last sample caught; then the error, if it was one."""
-        while (block := await self._handover.get()) is not None:
-            if pcm := self._converter.push(block):
-                yield pcm
-        if tail := self._converter.flush():
-            yield tail
-        if self._handover.error is not None:
-            raise self._handover.error
-
-    def close(self) -> None:
-        """Give the device back. May never return."""
-        self._handover.close()
-        if self._stream is not None:
-            self._stream.abort()
-            self._stream.close()
-
-    def notices(self) -> list[str]:
-        """What was lost, if anything."""
-        notices = []
-        if self._overflows:
-            times = "once" if self._overflows == 1 else f"{self._overflows} times"
+        losses, notices = self._losses, []
+        if losses.overflows:
+            times = "once" if losses.overflows == 1 else f"{losses.overflows} times"
             notices.append(f"the microphone overflowed {times}: some audio is missing")
-        if self._handover.lost_bytes:
-            lost_s = self._handover.lost_bytes / self.native.bytes_a_second
-            notices.append(f"{lost_s:.1f} s of audio were lost: too much was waiting to be sent")
+        if losses.dropped_s:
+            notices.append(f"about {losses.dropped_s:.1f} s of audio were lost in the device")
+        if losses.unsent_s:
+            notices.append(
+                f"{losses.unsent_s:.1f} s of audio were lost: too much was waiting to be sent"
+            )
         return notices
 
+    async def _next_stream(self) -> DeviceStream | None:
+        """The next stream to read, waiting for one; None when there will be none."""
+        while not self._unread:
+            if self._stopping or self._supervisor is None:
+                return None
+            if self._supervisor.done():
+                self._supervisor.result()  # it ends before its time by an error only
+            self._stream_begun.clear()
+            await self._stream_begun.wait()
+        return self._unread.popleft()
 
-def _open(spec: str | int | None, sample_rate_hz: int) -> _Capture:
-    """Find the device and have it run, in the first form that it takes."""
-    sounddevice = load_sounddevice()
-    device = choose_input(query_inputs(), spec)
-    refusal: Exception | None = None
-    for native in formats_to_try(device, sample_rate_hz):
-        capture = _Capture(device, native, sample_rate_hz)
-        try:
-            capture.start(sounddevice)
-        except sounddevice.PortAudioError as exc:
-            capture.close()
-            refusal = exc
-            if len(exc.args) < 2 or exc.args[1] not in _REFUSALS:
-                break
-            _log.debug("%s refuses %s: %s", device.name, native, exc)
-        except DeviceError:
-            capture.close()
-            raise
-        else:
-            _log.debug("capturing %s as %s", device.name, native)
-            return capture
-    raise DeviceError(
-        f"the microphone {device.name!r} cannot be opened: {refusal}",
-        "close programs that use it, allow access to it, or choose another: `sayd devices`",
-    ) from refusal
+    def _is_over(self) -> bool:
+        return self._stopping and not self._unread
+
+    def _take_on(self, stream: DeviceStream) -> None:
+        self._running = stream
+        self._unread.append(stream)
+        self._stream_begun.set()
+        if self._stopping:
+            stream.end()
+
+    async def _supervise(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Have a stream running, until cancelled."""
+        while self._running is not None:
+            stream = self._running
+            await self._until_ended(stream)
+            if not stream.lost:
+                return
+            _log.debug("%s is lost", stream.device.name)
+            self._running = None
+            await _close(stream)
+            self._take_on(await self._return_of(stream.device, loop))
+
+    async def _until_ended(self, stream: DeviceStream) -> None:
+        """Wait until it ends, or lose it when its blocks stop coming."""
+        overdue = False
+        while not stream.ended:
+            self._stream_ended.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_AGAIN_S if overdue else stream.due_in_s):
+                    await self._stream_ended.wait()
+            was_overdue, overdue = overdue, stream.due_in_s < 0
+            if overdue and was_overdue:
+                stream.lose()
+
+    async def _return_of(self, lost: InputDevice, loop: asyncio.AbstractEventLoop) -> DeviceStream:
+        """Try until there is a device again."""
+
+        work_s = 0.0
+        make = self._maker(loop)
+
+        def attempt() -> DeviceStream:
+            nonlocal work_s
+            began_s = time.thread_time()
+            try:
+                return open_again(lost, self._sample_rate_hz, make, or_default=self._spec is None)
+            finally:
+                work_s = time.thread_time() - began_s
+                self._attempts.release()
+
+        while True:
+            if self._attempts.acquire(blocking=False):
+                try:
+                    return await in_daemon_thread(
+                        attempt,
+                        name="microphone-reopen",
+                        limit_s=_OPEN_AGAIN_LIMIT_S,
+                        discard=DeviceStream.close,
+                    )
+                except DeviceError as exc:
+                    _log.debug("not yet: %s", exc)
+                except TimeoutError:
+                    _log.debug("an attempt hangs, and is left behind")
+            await asyncio.sleep(min(max(_RETRY_S, work_s * _RETRY_REST), _RETRY_LIMIT_S))
+
+    def _maker(self, loop: asyncio.AbstractEventLoop) -> StreamMaker:
+        unread = [*self._unread, *([self._reading] if self._reading is not None else [])]
+        room_s = max(0.0, _ROOM_S - sum(stream.waiting_s for stream in unread))
+
+        def tell() -> None:
+            with contextlib.suppress(RuntimeError):  # the loop has closed: nobody asks any more
+                loop.call_soon_threadsafe(self._stream_ended.set)
+
+        def make(device: InputDevice, native: NativeFormat) -> DeviceStream:
+            return DeviceStream(
+                device,
+                native,
+                self._sample_rate_hz,
+                room_s=room_s,
+                losses=self._losses,
+                on_end=tell,
+            )
+
+        return make
 
 
-def _shut_down_with_a_limit() -> None:
-    """Have sounddevice shut PortAudio down for a second at most when the program ends.
-
-    With a device that hangs, that would hang too. Without it, a device that comes back would call
-    into an interpreter that is gone, and crash it. The thread is made now: at the end of a program
-    none can be started any more (Python 3.12).
-    """
-    shut_down = getattr(sys.modules.get("sounddevice"), "_exit_handler", None)
-    if shut_down is None:
-        return
-    ending, ended = threading.Event(), threading.Event()
-
-    def run() -> None:
-        ending.wait()
-        shut_down()
-        ended.set()
-
-    def at_exit() -> None:
-        ending.set()
-        ended.wait(_CLOSE_LIMIT_S)
-
-    threading.Thread(target=run, name="portaudio-end", daemon=True).start()
-    atexit.unregister(shut_down)
-    atexit.register(at_exit)
+async def _close(stream: DeviceStream) -> None:
+    """Give a device back, or leave it behind."""
+    try:
+        await in_daemon_thread(stream.close, name="microphone-close", limit_s=_CLOSE_LIMIT_S)
+    except TimeoutError:
+        _log.debug("%s does not close; left behind", stream.device.name)

@@ -1,74 +1,104 @@
 """A program that captures from the microphone of its environment and writes down what it got.
 
-python -m tests.capture.listener RESULT SCENARIO DEVICE RATE_HZ SECONDS [FILE_TO_TOUCH]
+python -m tests.capture.listener RESULT [options]
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import json
+import logging
 import sys
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from sayd_cli.capture.microphone import Microphone
 from sayd_cli.errors import SaydError
-from sayd_cli.listening.ports import Source
 from sayd_cli.model.audio import Frame, Interruption
 
 
-async def capture(
-    source: Source, scenario: str, seconds: float, touch: Path | None, frames: list[Frame]
-) -> dict[str, Any]:
+@dataclass
+class Taken:
+    frames: list[Frame] = field(default_factory=list)
+    times_s: list[float] = field(default_factory=list)
+    interruptions: list[tuple[float, int, str, str]] = field(default_factory=list)
+
+
+async def capture(source: Microphone, options: argparse.Namespace, taken: Taken) -> dict[str, Any]:
     loop = asyncio.get_running_loop()
     result: dict[str, Any] = {}
-    touched_at = stopped_at = 0.0
+    lost_at = stopped_at = 0.0
+    stop_after_s: float = options.seconds
     began = time.monotonic()
     async with source:
         result["opening_s"] = time.monotonic() - began
-        if scenario == "blocked":
+        if options.blocked:
             time.sleep(2)  # noqa: ASYNC251 - a loop that is held up is what is wanted
-        try:
-            async for frame in source.frames():
-                if isinstance(frame, Interruption):
-                    continue
-                frames.append(frame)
-                if touch is not None and not touched_at and frame.end_s > seconds:
-                    touched_at = time.monotonic()
-                    loop.call_soon(touch.touch)
-                    continue
-                if touch is None and not stopped_at and frame.end_s > seconds:
+        async for item in source.frames():
+            now = time.monotonic()
+            if isinstance(item, Interruption):
+                taken.interruptions.append(
+                    (now - lost_at, len(taken.frames), item.reason, item.message)
+                )
+                result["device_while_away"] = source.device_name
+                if options.away is None:
                     stopped_at = time.monotonic()
-                    loop.call_soon(source.stop)
-        except SaydError as exc:
-            result["noticed_s"] = time.monotonic() - touched_at
-            result["error"] = [type(exc).__name__, exc.message, exc.remedy]
+                    source.stop()
+                else:
+                    loop.call_later(options.away, options.lose.unlink)
+                continue
+            taken.frames.append(item)
+            taken.times_s.append(now)
+            if options.lose is not None and not lost_at:
+                if item.end_s > options.seconds:
+                    lost_at = time.monotonic()
+                    loop.call_soon(options.lose.touch)
+                continue
+            if lost_at and not taken.interruptions:
+                continue
+            if taken.interruptions and len(taken.frames) == taken.interruptions[0][1] + 1:
+                stop_after_s = item.end_s + options.seconds
+            if not stopped_at and item.end_s > stop_after_s:
+                stopped_at = time.monotonic()
+                loop.call_soon(source.stop)
         result["stopping_s"] = time.monotonic() - stopped_at
+        result["device"] = source.device_name
         began = time.monotonic()
     result["closing_s"] = time.monotonic() - began
     result["notices"] = source.notices()
     return result
 
 
-def main(
-    result_path: str, scenario: str, device: str, rate_hz: str, seconds: str, touch: str = ""
-) -> None:
-    frames: list[Frame] = []
-    source = Microphone(device or None, int(rate_hz))
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("result", type=Path)
+    parser.add_argument("--device")
+    parser.add_argument("--rate", type=int, default=16000)
+    parser.add_argument("--seconds", type=float, default=1.0, help="stop after so much, each time")
+    parser.add_argument("--blocked", action="store_true", help="hold the event loop up at first")
+    parser.add_argument("--lose", type=Path, help="touch this after --seconds")
+    parser.add_argument("--away", type=float, help="remove it so long after the interruption")
+    parser.add_argument("--debug", action="store_true", help="log to standard error")
+    options = parser.parse_args()
+    if options.debug:
+        logging.basicConfig(level=logging.DEBUG)
+    taken = Taken()
     try:
-        result = asyncio.run(
-            capture(source, scenario, float(seconds), Path(touch) if touch else None, frames)
-        )
+        result = asyncio.run(capture(Microphone(options.device, options.rate), options, taken))
     except SaydError as exc:
         result = {"opening_error": [type(exc).__name__, exc.message, exc.remedy]}
-    result["starts"] = [frame.start_sample for frame in frames]
-    result["lengths"] = [frame.length_samples for frame in frames]
+    result["starts"] = [frame.start_sample for frame in taken.frames]
+    result["lengths"] = [frame.length_samples for frame in taken.frames]
+    result["times_s"] = taken.times_s
+    result["interruptions"] = taken.interruptions
     result["numpy"] = "numpy" in sys.modules
-    path = Path(result_path)
-    path.write_text(json.dumps(result))
-    path.with_suffix(".pcm").write_bytes(b"".join(frame.pcm for frame in frames))
+    options.result.write_text(json.dumps(result))
+    pcm = b"".join(frame.pcm for frame in taken.frames)
+    options.result.with_suffix(".pcm").write_bytes(pcm)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

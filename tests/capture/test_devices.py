@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sayd_cli.capture.devices import InputDevice, choose_input
+from sayd_cli.capture.devices import InputDevice, choose_input, find_again
+from sayd_cli.capture.naming import InputKind
 from sayd_cli.errors import DeviceError
 from tests.conftest import PlugIn
 
@@ -18,7 +19,8 @@ ROOT = Path(__file__).parents[2]
 def device(
     index: int, name: str, *, default: bool = False, api: str = "ALSA", channels: int = 1
 ) -> InputDevice:
-    return InputDevice(index, name, api, default, 48000, channels)
+    name, native = name.partition(" (hw:")[0], name
+    return InputDevice(index, name, api, default, 48000, channels, InputKind.MICROPHONE, native)
 
 
 INPUTS = [
@@ -31,7 +33,16 @@ INPUTS = [
 
 @pytest.mark.parametrize(
     ("spec", "index"),
-    [(None, 7), (2, 2), ("2", 2), (" 3 ", 3), ("headset", 2), ("INTEL", 0), ("default", 7)],
+    [
+        (None, 7),
+        (2, 2),
+        ("2", 2),
+        (" 3 ", 3),
+        ("headset", 2),
+        ("INTEL", 0),
+        ("hw:2,0", 3),
+        ("default", 7),
+    ],
 )
 def test_the_meant_one_is_found(spec: str | int | None, index: int) -> None:
     assert choose_input(INPUTS, spec).index == index
@@ -67,6 +78,15 @@ def test_of_one_microphone_under_several_systems_the_default_systems_is_meant() 
         device(6, "Array", api="Windows WASAPI", default=True),
     ]
     assert choose_input(inputs, "headset").index == 5
+
+
+def test_a_device_that_is_back_is_known_by_its_name() -> None:
+    lost = INPUTS[1]
+    back = [device(0, "USB Headset: Audio (hw:4,0)"), device(1, "default", default=True)]
+    assert find_again(back, lost) == back[0]
+    same = device(5, lost.native_name)
+    assert find_again([*back, same], lost) == same
+    assert find_again([device(1, lost.native_name, api="JACK"), INPUTS[2]], lost) is None
 
 
 def test_a_long_list_is_cut_short() -> None:
@@ -107,8 +127,8 @@ def test_inputs_are_listed_as_they_are(plug_in: PlugIn) -> None:
     script = "from sayd_cli.capture.devices import *; print(*list_inputs(), sep='\\n')"
     done = run(script, microphone.environment())
     assert done.stdout.splitlines() == [
-        str(InputDevice(0, "microphone", "ALSA", False, 48000, 2)),
-        str(InputDevice(1, "default", "ALSA", True, 48000, 2)),
+        str(InputDevice(index, name, "ALSA", is_default, 48000, 2, InputKind.MICROPHONE, name))
+        for index, name, is_default in [(0, "microphone", False), (1, "default", True)]
     ]
     assert done.stderr == ""
 

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,28 +32,29 @@ class Heard:
     result: dict[str, Any]
     samples: NDArray[np.int16]
     stderr: str
+    took_s: float
 
-    def error(self, where: str = "error") -> tuple[str, str, str]:
-        kind, message, remedy = self.result[where]
+    @property
+    def error(self) -> tuple[str, str]:
+        kind, message, remedy = self.result["opening_error"]
         assert kind == "DeviceError"
-        return kind, message, remedy
+        return message, remedy
+
+    def before_and_after(self) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
+        """The samples on both sides of the one interruption."""
+        ((_, frames, _, _),) = self.result["interruptions"]
+        cut = sum(self.result["lengths"][:frames])
+        return self.samples[:cut], self.samples[cut:]
 
 
 @pytest.fixture
 def hear(tmp_path: Path) -> Hear:
-    def run(
-        environment: dict[str, str],
-        scenario: str = "plain",
-        *,
-        device: str = "",
-        rate_hz: int = 16000,
-        seconds: float = 1.0,
-        touch: Path | str = "",
-    ) -> Heard:
+    def run(environment: dict[str, str], *options: str | Path, **named: Any) -> Heard:
         path = tmp_path / "result.json"
-        program = [sys.executable, "-m", "tests.capture.listener", str(path), scenario]
+        words = [str(word) for name, value in named.items() for word in (f"--{name}", value)]
+        began_s = time.monotonic()
         done = subprocess.run(
-            [*program, device, str(rate_hz), str(seconds), str(touch)],
+            [sys.executable, "-m", "tests.capture.listener", path, *options, *words],
             env={**os.environ, **environment},
             cwd=ROOT,
             capture_output=True,
@@ -61,7 +63,8 @@ def hear(tmp_path: Path) -> Hear:
             check=True,
         )
         samples = np.frombuffer(path.with_suffix(".pcm").read_bytes(), "<i2")
-        return Heard(json.loads(path.read_text()), samples, done.stderr)
+        took_s = time.monotonic() - began_s
+        return Heard(json.loads(path.read_text()), samples, done.stderr, took_s)
 
     return run
 
@@ -82,7 +85,7 @@ def test_native_capture_is_exact_from_the_first_sample(
     plug_in: PlugIn, hear: Hear, rate_hz: int, plug: bool
 ) -> None:
     recording = noise(rate_hz)
-    heard = hear(plug_in(recording, rate_hz, plug=plug).environment(), rate_hz=rate_hz)
+    heard = hear(plug_in(recording, rate_hz, plug=plug).environment(), rate=rate_hz)
     assert np.array_equal(heard.samples, recording[: len(heard.samples)])
     assert_continuous(heard)
     assert len(heard.samples) >= rate_hz
@@ -101,7 +104,7 @@ def test_stopping_gives_what_was_still_in_the_device(plug_in: PlugIn, hear: Hear
 
 def test_a_blocked_event_loop_loses_nothing(plug_in: PlugIn, hear: Hear) -> None:
     recording = noise(16000)
-    heard = hear(plug_in(recording, 16000).environment(), "blocked", seconds=2.5)
+    heard = hear(plug_in(recording, 16000).environment(), "--blocked", seconds=2.5)
     assert len(heard.samples) >= 2.5 * 16000
     assert np.array_equal(heard.samples, recording[: len(heard.samples)])
     assert_continuous(heard)
@@ -133,20 +136,58 @@ def test_a_device_of_another_rate_is_converted(
 
 
 @pytest.mark.parametrize("fate", ["gone", "stall"])
-def test_a_lost_device_is_noticed_and_what_it_gave_is_kept(
+@pytest.mark.parametrize(
+    ("native_hz", "channels", "rate_hz"), [(16000, 1, 16000), (44100, 2, 8000)]
+)
+def test_a_device_that_comes_back_is_heard_again(
+    plug_in: PlugIn, hear: Hear, fate: str, native_hz: int, channels: int, rate_hz: int
+) -> None:
+    tone = np.sin(np.arange(native_hz * 20) / native_hz * 2 * np.pi * 440) * 9000
+    recording = np.repeat(tone[:, np.newaxis].astype(np.int16), channels, axis=1)
+    microphone = plug_in(recording, native_hz, channels, plug=False)
+    switch = getattr(microphone, fate)
+    heard = hear(microphone.environment(), lose=switch, away=1.2, rate=rate_hz)
+    ((noticed_s, cut, reason, message),) = heard.result["interruptions"]
+    assert noticed_s < 2
+    assert (reason, message) == (
+        "device",
+        "the microphone 'default' went away; waiting for it",
+    )
+    starts, lengths = heard.result["starts"], heard.result["lengths"]
+    times_s = heard.result["times_s"]
+    assert starts[:cut] == [0, *itertools.accumulate(lengths[: cut - 1])]
+    assert starts[cut:] == [
+        starts[cut] + length for length in [0, *itertools.accumulate(lengths[cut:])][:-1]
+    ]
+    # Once a frame comes as soon as it is full, its place is that of the clock.
+    late = len(starts) - 3
+    late_s = times_s[late] - times_s[0] + lengths[0] / rate_hz
+    assert (starts[late] + lengths[late]) / rate_hz == pytest.approx(late_s, abs=0.3)
+    before, after = heard.before_and_after()
+    assert len(before) >= rate_hz
+    assert len(after) >= rate_hz
+    # Each side is the recording from its beginning, to the end of what was captured.
+    for side in (before, after):
+        wanted = np.sin(np.arange(len(side)) / rate_hz * 2 * np.pi * 440) * 9000
+        assert np.abs(side - wanted)[400:-400].max() < 30
+    assert heard.result["device_while_away"] is None
+    assert heard.result["notices"] == []
+    assert heard.stderr == ""
+
+
+@pytest.mark.parametrize("fate", ["gone", "stall"])
+def test_stopping_while_a_device_is_away_ends_at_once(
     plug_in: PlugIn, hear: Hear, fate: str
 ) -> None:
     recording = noise(16000)
     microphone = plug_in(recording, 16000)
-    switch = microphone.gone if fate == "gone" else microphone.stall
-    heard = hear(microphone.environment(), seconds=0.5, touch=switch)
-    _, message, remedy = heard.error()
-    assert message == "the microphone 'default' went away"
-    assert "sayd devices" in remedy
-    assert heard.result["noticed_s"] < 1.5
-    assert heard.result["closing_s"] < 3
-    assert len(heard.samples) >= 0.5 * 16000
+    heard = hear(microphone.environment(), lose=getattr(microphone, fate), seconds=0.5)
+    assert len(heard.result["interruptions"]) == 1
     assert np.array_equal(heard.samples, recording[: len(heard.samples)])
+    assert heard.result["stopping_s"] < 1
+    assert heard.result["closing_s"] < 2
+    assert heard.took_s < 10
+    assert heard.stderr == ""
 
 
 def test_a_device_is_found_by_a_part_of_its_name(plug_in: PlugIn, hear: Hear) -> None:
@@ -156,14 +197,14 @@ def test_a_device_is_found_by_a_part_of_its_name(plug_in: PlugIn, hear: Hear) ->
 
 def test_an_unknown_device_names_the_candidates(plug_in: PlugIn, hear: Hear) -> None:
     heard = hear(plug_in(noise(16000), 16000).environment(), device="headset")
-    _, message, remedy = heard.error("opening_error")
+    message, remedy = heard.error
     assert message == "no audio input matches 'headset'"
     assert remedy == "use --device with one of: 0 (microphone), 1 (default)"
 
 
 def test_no_device_at_all(hear: Hear, tmp_path: Path) -> None:
     heard = hear(no_microphone(tmp_path))
-    _, message, remedy = heard.error("opening_error")
+    message, remedy = heard.error
     assert message == "no audio input was found"
     assert "sayd demo" in remedy
     assert heard.stderr == ""
@@ -173,7 +214,7 @@ def test_a_device_that_is_gone_cannot_be_opened(plug_in: PlugIn, hear: Hear) -> 
     microphone = plug_in(noise(16000), 16000)
     microphone.die()
     heard = hear(microphone.environment())
-    assert heard.error("opening_error")[1] == "no audio input was found"
+    assert heard.error[0] == "no audio input was found"
 
 
 def run(script: str, environment: dict[str, str]) -> tuple[str, str]:
