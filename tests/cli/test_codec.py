@@ -19,30 +19,38 @@ from tests.engine.references import BECKETT, TWO_CITIES
 from tests.engine.wer import normalized_words, word_errors
 from tests.transport.canned import http
 
+OPUS = (Codec.OPUS, Codec.OPUS_FS320)
 RECORDINGS = {"two_cities.wav": TWO_CITIES, "beckett.wav": BECKETT}
 
 
-def error_rate(codec: Codec) -> float:
+def error_rate(codec: Codec, rate_hz: int) -> float:
     """Word errors of both recordings over their words."""
     errors = words = 0
     for name, text in RECORDINGS.items():
-        result = sayd("listen", str(recording(name)), "--local", "--codec", codec.value, "-q")
+        result = sayd(
+            *("listen", str(recording(name)), "--local", "-q"),
+            *("--codec", codec.value, "--rate", str(rate_hz)),
+        )
         assert (result.returncode, result.stderr) == (0, "")
         errors += word_errors(text, result.stdout)
         words += len(normalized_words(text))
     return errors / words
 
 
-@pytest.fixture(scope="module")
-def pcm16_error_rate() -> float:
-    return error_rate(Codec.PCM16)
+@pytest.mark.timeout(240)
+def test_a_transcript_through_opus_is_within_2_points_of_pcm16() -> None:
+    pcm16 = error_rate(Codec.PCM16, 16000)
+    assert pcm16 < 0.08
+    for codec in OPUS:
+        assert error_rate(codec, 16000) <= pcm16 + 0.02, codec
 
 
-@pytest.mark.parametrize("codec", [Codec.OPUS, Codec.OPUS_FS320])
-def test_a_transcript_through_opus_is_within_2_points_of_pcm16(
-    codec: Codec, pcm16_error_rate: float
-) -> None:
-    assert error_rate(codec) <= pcm16_error_rate + 0.02
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("codec", OPUS)
+def test_a_transcript_through_opus_at_8_khz(codec: Codec) -> None:
+    # At 8 kHz the engine hears 4.6 to 6.9 % of PCM16 wrong, in the same audio: too much for a
+    # comparison of two runs. Opus has 5.3 to 7.6 %.
+    assert error_rate(codec, 8000) < 0.1
 
 
 def test_the_session_says_its_codec() -> None:
