@@ -27,6 +27,7 @@ _sayd() {
         'sayd listen --format'|'sayd listen -f') words='text jsonl' ;;
         'sayd listen --duration') : ;;
         'sayd listen --pace') words='realtime max' ;;
+        'sayd listen --record') compopt -o default ;;
         'sayd listen --name') : ;;
         'sayd serve --host') : ;;
         'sayd serve --port') : ;;
@@ -42,7 +43,7 @@ _sayd() {
             case $path in
                 'sayd -') words='--version --debug --help -h' ;;
                 'sayd') words='listen demo devices serve sessions' ;;
-                'sayd listen -') words='--device --language -l --rate --codec --local --cloud --format -f --interim --no-interim --timestamps -t --once --duration --pace --name --no-history --quiet -q --help -h' ;;
+                'sayd listen -') words='--device --language -l --rate --codec --local --cloud --format -f --interim --no-interim --timestamps -t --once --duration --pace --record --name --no-history --quiet -q --help -h' ;;
                 'sayd listen') compopt -o default ;;
                 'sayd demo -') words='--help -h' ;;
                 'sayd devices -') words='--json --help -h' ;;

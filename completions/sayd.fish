@@ -34,6 +34,7 @@ complete -c sayd -n '__sayd_at sayd listen' -l timestamps -s t -d 'Begin each se
 complete -c sayd -n '__sayd_at sayd listen' -l once -d 'Stop after the first sentence.'
 complete -c sayd -n '__sayd_at sayd listen' -l duration -r -f -d 'Stop after so much audio.'
 complete -c sayd -n '__sayd_at sayd listen' -l pace -r -f -a 'realtime max' -d 'How fast to send a file or a pipe.'
+complete -c sayd -n '__sayd_at sayd listen' -l record -r -F -d 'Keep the audio that is sent, as WAV.'
 complete -c sayd -n '__sayd_at sayd listen' -l name -r -f -d 'A name for the session.'
 complete -c sayd -n '__sayd_at sayd listen' -l no-history -d 'Keep nothing of it on this machine.'
 complete -c sayd -n '__sayd_at sayd listen' -l quiet -s q -d 'Results and errors only; no live view.'

@@ -11,7 +11,8 @@ def command() -> None:
     """
     from sayd_cli.capture.file import FileSource
     from sayd_cli.cli.extras import require_local
-    from sayd_cli.cli.run import Plan, Show, run_plan
+    from sayd_cli.cli.run import Plan, run_plan
+    from sayd_cli.cli.screen import Show
     from sayd_cli.engine.recordings import demo_recording
     from sayd_cli.listening.rules import Pace, Rules
     from sayd_cli.model.session import BackendName, SessionSettings

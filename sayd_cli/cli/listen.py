@@ -79,6 +79,10 @@ def command(
             show_default="max on this machine, realtime to the service",
         ),
     ] = None,
+    record: Annotated[
+        Path | None,
+        typer.Option("--record", metavar="FILE", help="Keep the audio that is sent, as WAV."),
+    ] = None,
     name: Annotated[str, typer.Option("--name", help="A name for the session.")] = "",
     no_history: Annotated[
         bool, typer.Option("--no-history", help="Keep nothing of it on this machine.")
@@ -91,7 +95,8 @@ def command(
     from sayd_cli.audio.codec import check_codec
     from sayd_cli.cli.backend import choose_backend
     from sayd_cli.cli.messages import say
-    from sayd_cli.cli.run import Plan, Show, run_plan
+    from sayd_cli.cli.run import Plan, run_plan
+    from sayd_cli.cli.screen import Show
     from sayd_cli.listening.rules import Rules
     from sayd_cli.model.session import BackendName, SessionSettings
     from sayd_cli.settings.environment import BackendChoice, read_environment
@@ -115,10 +120,20 @@ def command(
         show=Show(format=format_, interim=interim, timestamps=timestamps, quiet=quiet),
         title=name,
         keep=not no_history,
+        record=_not_the_source(record, source),
     )
     if chosen_for_them and backend is BackendName.LOCAL and not quiet:
         say("no key, so the local engine listens; SAYD_API_KEY would use the service")
     run_plan(plan, environment)
+
+
+def _not_the_source(record: Path | None, source: str | None) -> Path | None:
+    """The file to record to; refused where recording would empty what is listened to."""
+    if record is not None and source not in (None, "-") and record.exists():
+        original = Path(str(source))
+        if original.exists() and record.samefile(original):
+            raise UsageError("--record would overwrite the file that is listened to")
+    return record
 
 
 def _source(argument: str | None, device: str | None, rate_hz: int) -> Source:

@@ -1,0 +1,113 @@
+"""Where results and the live view of a run go, by which streams are terminals."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import TextIO
+
+from sayd_cli.cli.keys import keys_work
+from sayd_cli.cli.messages import say
+from sayd_cli.model.report import Interim, Notice, Report
+from sayd_cli.model.session import BackendName
+from sayd_cli.render.live import LiveView
+from sayd_cli.render.plain import PlainWriter
+from sayd_cli.render.sinks import Sink, Tee
+from sayd_cli.transcript.formats import Format
+
+
+@dataclass(frozen=True, slots=True)
+class Show:
+    """What the user wants to see.
+
+    Attributes:
+        format: Of the results on stdout.
+        interim: Interim text: on the live view, and in formats that can tell it from final text.
+        timestamps: Begin each sentence with its time.
+        quiet: Results and errors only.
+    """
+
+    format: Format = Format.TEXT
+    interim: bool | None = None
+    timestamps: bool = False
+    quiet: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """What shows a run.
+
+    Attributes:
+        sink: Takes the reports.
+        view: The live view in it, if there is one.
+    """
+
+    sink: Sink
+    view: LiveView | None = None
+
+
+@contextmanager
+def screen(show: Show, backend: BackendName) -> Iterator[Screen]:
+    """The streams of this process, as a run is to use them.
+
+    Results on a terminal are the live view. Results in a pipe are plain, and the live view, if
+    stderr is a terminal, stands there. Leaving restores the terminal.
+    """
+    results = PlainWriter(
+        sys.stdout, show.format, timestamps=show.timestamps, interim=bool(show.interim)
+    )
+    with ExitStack() as stack:
+        if show.quiet:
+            yield Screen(results)
+        elif _is_terminal(sys.stdout) and show.format is Format.TEXT:
+            view = stack.enter_context(_live_view(sys.stdout, show, backend))
+            yield Screen(_shown(view, show), view)
+        elif _is_terminal(sys.stderr) and not _is_terminal(sys.stdout):
+            own = stack.enter_context(_second_handle(sys.stderr))
+            view = stack.enter_context(_live_view(own, show, backend))
+            yield Screen(Tee(results, _shown(view, show)), view)
+        else:
+            yield Screen(Tee(results, _Notices()))
+
+
+def _live_view(stream: TextIO, show: Show, backend: BackendName) -> LiveView:
+    return LiveView(stream, backend=backend, timestamps=show.timestamps, keys=keys_work())
+
+
+def _shown(view: LiveView, show: Show) -> Sink:
+    return _Finals(view) if show.interim is False else view
+
+
+@contextmanager
+def _second_handle(stream: TextIO) -> Iterator[TextIO]:
+    """The same terminal by another descriptor: while a microphone opens, what is written to
+    descriptor 2 is kept from the screen, and the live view is not to be lost with it.
+    """
+    with os.fdopen(os.dup(stream.fileno()), "w", encoding=stream.encoding) as own:
+        yield own
+
+
+class _Finals:
+    """A sink that passes everything on but interim text."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+
+    def take(self, report: Report) -> None:
+        if not isinstance(report, Interim):
+            self._sink.take(report)
+
+
+class _Notices:
+    """A sink that says notices on stderr, where there is no live view to show them."""
+
+    def take(self, report: Report) -> None:
+        if isinstance(report, Notice):
+            say(report.text)
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    return stream is not None and not stream.closed and stream.isatty()
