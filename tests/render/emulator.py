@@ -51,6 +51,10 @@ class Emulator:
                 self.raw += data
                 self._feed.feed(data)
 
+    def press(self, keys: str) -> None:
+        """Type on its keyboard."""
+        os.write(self._master, keys.encode())
+
     def resize(self, columns: int, rows: int) -> None:
         with self._lock:
             termios.tcsetwinsize(self._master, (rows, columns))
