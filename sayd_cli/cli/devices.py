@@ -1,20 +1,28 @@
-"""``sayd devices``: the microphones."""
+"""``sayd devices``: the microphones, and a test of one."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
 from typing import Annotated
 
 import typer
 
+app = typer.Typer(
+    epilog="The default is marked with a star. Name one by its number, or by a part of its name "
+    "that no other has: sayd listen --device NAME."
+)
 
-def command(
+
+@app.callback(invoke_without_command=True)
+def list_(
+    context: typer.Context,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
 ) -> None:
-    """The default is marked with a star. Name one by its number, or by a part of its name that no
-    other has: sayd listen --device NAME.
-    """
+    """Print a table; in a pipe, a line each with tabs between."""
+    if context.invoked_subcommand is not None:
+        return
     from sayd_cli.capture.devices import list_inputs
     from sayd_cli.render.tables import Column, write_table
     from sayd_cli.render.terminal import write
@@ -56,3 +64,32 @@ def command(
             for device in inputs
         ],
     )
+
+
+@app.command(
+    "test",
+    help="Show how loud a microphone is.\n\nA level meter on a terminal; in a pipe, a line a "
+    "second. Says whether it is muted, clips or is too quiet.",
+)
+def measure(
+    device: Annotated[
+        str | None,
+        typer.Option("--device", metavar="NAME|INDEX", help="Which microphone; see sayd devices."),
+    ] = None,
+    seconds: Annotated[
+        float | None,
+        typer.Option(
+            "--seconds",
+            metavar="SECONDS",
+            help="How long.",
+            show_default="until Ctrl-C on a terminal, 5 in a pipe",
+        ),
+    ] = None,
+) -> None:
+    """Listen to it, and to nothing else: no service, no engine, nothing is kept."""
+    from sayd_cli.cli.metering import meter_microphone
+    from sayd_cli.errors import UsageError
+
+    if seconds is not None and not 0 < seconds < float("inf"):
+        raise UsageError("--seconds must be more than 0")
+    asyncio.run(meter_microphone(device, seconds))
