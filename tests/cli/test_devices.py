@@ -6,7 +6,6 @@ import json
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -123,7 +122,7 @@ def test_a_muted_microphone_is_seen_on_a_terminal(plug_in: PlugIn) -> None:
         wait_until(lambda: terminal.status().startswith("      unmute it"))
 
 
-def test_what_cannot_be_tested_is_said(plug_in: PlugIn, tmp_path: Path) -> None:
+def test_what_cannot_be_tested_is_said(plug_in: PlugIn) -> None:
     env = plug_in(ZEROS, 48000).environment()
     for arguments, status in (
         (("--device", "nobody"), 5),
