@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sayd_cli.audio.resampling import Resampler
 from sayd_cli.engine.decoding import DecodePool, Urgency
 from sayd_cli.engine.endpointing import (
     Closed,
@@ -36,11 +37,10 @@ from sayd_cli.model.audio import SAMPLE_BYTES, SAMPLE_RATES_HZ
 from sayd_cli.model.events import Final, Partial
 
 if TYPE_CHECKING:
-    import soxr
-
     from sayd_cli.engine.level import Pcm
 
 _HOP_S = HOP_SAMPLES / SAMPLE_RATE_HZ
+_HOP_BYTES = HOP_SAMPLES * SAMPLE_BYTES
 _HOPS_BETWEEN_YIELDS = 8
 """A quarter of a second of audio, 2 ms of work, then other tasks have their turn."""
 
@@ -371,8 +371,8 @@ class _Hops:
 
     def __init__(self, sample_rate_hz: int) -> None:
         self._sample_rate_hz = sample_rate_hz
-        self._resampler: soxr.ResampleStream | None = None
-        self._rest: Pcm | None = None
+        self._resampler = Resampler(sample_rate_hz, SAMPLE_RATE_HZ)
+        self._rest = b""
         self._length_samples = 0
 
     @property
@@ -382,41 +382,21 @@ class _Hops:
 
     def feed(self, pcm: bytes) -> list[Pcm]:
         """The hops that are complete with this audio."""
-        import numpy as np
-
-        samples = np.frombuffer(pcm, dtype="<i2")
-        self._length_samples += len(samples)
-        return self._cut(self._at_16_khz(samples, last=False))
+        self._length_samples += len(pcm) // SAMPLE_BYTES
+        return self._cut(self._resampler.push(pcm))
 
     def flush(self) -> list[Pcm]:
         """The hops that are left, the last one filled with silence."""
+        hops = self._cut(self._resampler.flush())
+        return hops + (self._cut(bytes(_HOP_BYTES - len(self._rest))) if self._rest else [])
+
+    def _cut(self, pcm: bytes) -> list[Pcm]:
         import numpy as np
 
-        hops = self._cut(self._at_16_khz(np.zeros(0, dtype=np.int16), last=True))
-        if self._rest is not None and self._rest.size:
-            hops.append(np.pad(self._rest, (0, HOP_SAMPLES - self._rest.size)))
-        return hops
-
-    def _at_16_khz(self, samples: Pcm, *, last: bool) -> Pcm:
-        if self._sample_rate_hz == SAMPLE_RATE_HZ:
-            return samples
-        if self._resampler is None:
-            import soxr
-
-            self._resampler = soxr.ResampleStream(
-                self._sample_rate_hz, SAMPLE_RATE_HZ, 1, dtype="int16"
-            )
-        resampled: Pcm = self._resampler.resample_chunk(samples, last=last)
-        return resampled
-
-    def _cut(self, samples: Pcm) -> list[Pcm]:
-        import numpy as np
-
-        if self._rest is not None and self._rest.size:
-            samples = np.concatenate((self._rest, samples))
-        whole = len(samples) // HOP_SAMPLES * HOP_SAMPLES
-        self._rest = samples[whole:]
-        return [samples[at : at + HOP_SAMPLES] for at in range(0, whole, HOP_SAMPLES)]
+        audio = self._rest + pcm
+        whole_bytes = len(audio) // _HOP_BYTES * _HOP_BYTES
+        self._rest = audio[whole_bytes:]
+        return list(np.frombuffer(audio[:whole_bytes], dtype="<i2").reshape(-1, HOP_SAMPLES))
 
 
 def reads_finished(text: str) -> bool:
