@@ -14,7 +14,7 @@ _sayd() {
 
     for ((at = 1; at < COMP_CWORD; at++)); do
         case "$path ${COMP_WORDS[at]}" in
-            'sayd listen'|'sayd demo'|'sayd devices'|'sayd serve'|'sayd sessions'|'sayd sessions create'|'sayd sessions list'|'sayd sessions show')
+            'sayd listen'|'sayd demo'|'sayd serve'|'sayd sessions'|'sayd sessions create'|'sayd sessions list'|'sayd sessions show'|'sayd devices'|'sayd devices test')
                 path+=" ${COMP_WORDS[at]}" ;;
         esac
     done
@@ -38,15 +38,16 @@ _sayd() {
         'sayd sessions list --limit') : ;;
         'sayd sessions list --offset') : ;;
         'sayd sessions show --format'|'sayd sessions show -f') words='text jsonl' ;;
+        'sayd devices test --device') : ;;
+        'sayd devices test --seconds') : ;;
         *)
             [[ $current == -* ]] && path+=" -"
             case $path in
                 'sayd -') words='--version --debug --help -h' ;;
-                'sayd') words='listen demo devices serve sessions' ;;
+                'sayd') words='listen demo serve sessions devices' ;;
                 'sayd listen -') words='--device --language -l --rate --codec --local --cloud --format -f --interim --no-interim --timestamps -t --once --duration --pace --record --name --no-history --quiet -q --help -h' ;;
                 'sayd listen') compopt -o default ;;
                 'sayd demo -') words='--help -h' ;;
-                'sayd devices -') words='--json --help -h' ;;
                 'sayd serve -') words='--host --port --keys-file --help -h' ;;
                 'sayd sessions -') words='--help -h' ;;
                 'sayd sessions') words='create list show' ;;
@@ -54,6 +55,9 @@ _sayd() {
                 'sayd sessions list -') words='--limit --offset --json --local --cloud --help -h' ;;
                 'sayd sessions show -') words='--format -f --timestamps -t --local --cloud --help -h' ;;
                 'sayd sessions show') : ;;
+                'sayd devices -') words='--json --help -h' ;;
+                'sayd devices') words='test' ;;
+                'sayd devices test -') words='--device --seconds --help -h' ;;
             esac ;;
     esac
     [[ -n $words ]] && COMPREPLY=($(compgen -W "$words" -- "$current"))

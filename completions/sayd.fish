@@ -3,7 +3,7 @@
 function __sayd_at --description 'Whether the words so far lead to this command'
     set -l path sayd
     for word in (commandline -opc)[2..-1]
-        if contains -- "$path $word" 'sayd listen' 'sayd demo' 'sayd devices' 'sayd serve' 'sayd sessions' 'sayd sessions create' 'sayd sessions list' 'sayd sessions show'
+        if contains -- "$path $word" 'sayd listen' 'sayd demo' 'sayd serve' 'sayd sessions' 'sayd sessions create' 'sayd sessions list' 'sayd sessions show' 'sayd devices' 'sayd devices test'
             set path "$path $word"
         end
     end
@@ -13,9 +13,9 @@ end
 complete -c sayd -f
 complete -c sayd -n '__sayd_at sayd' -a listen -d 'Transcribe live: the microphone, a file or a pipe.'
 complete -c sayd -n '__sayd_at sayd' -a demo -d 'Listen to a recording that comes with sayd.'
-complete -c sayd -n '__sayd_at sayd' -a devices -d 'List the microphones.'
 complete -c sayd -n '__sayd_at sayd' -a serve -d 'Serve the Sayd API on this machine.'
 complete -c sayd -n '__sayd_at sayd' -a sessions -d 'Create, list and show sessions.'
+complete -c sayd -n '__sayd_at sayd' -a devices -d 'List the microphones, and test one.'
 complete -c sayd -n '__sayd_at sayd' -l version -d 'Show the version, and leave.'
 complete -c sayd -n '__sayd_at sayd' -l debug -d 'Say on stderr what goes on; tracebacks for errors.'
 complete -c sayd -n '__sayd_at sayd' -l help -s h -d 'Show this message and exit.'
@@ -41,9 +41,6 @@ complete -c sayd -n '__sayd_at sayd listen' -l quiet -s q -d 'Results and errors
 complete -c sayd -n '__sayd_at sayd listen' -l help -s h -d 'Show this message and exit.'
 
 complete -c sayd -n '__sayd_at sayd demo' -l help -s h -d 'Show this message and exit.'
-
-complete -c sayd -n '__sayd_at sayd devices' -l json -d 'As JSON, for programs.'
-complete -c sayd -n '__sayd_at sayd devices' -l help -s h -d 'Show this message and exit.'
 
 complete -c sayd -n '__sayd_at sayd serve' -l host -r -f -d 'The address to listen on.'
 complete -c sayd -n '__sayd_at sayd serve' -l port -r -f -d 'The port; 0 takes a free one.'
@@ -75,3 +72,11 @@ complete -c sayd -n '__sayd_at sayd sessions show' -l timestamps -s t -d 'Begin 
 complete -c sayd -n '__sayd_at sayd sessions show' -l local -d 'Heard on this machine, or kept by the service.'
 complete -c sayd -n '__sayd_at sayd sessions show' -l cloud -d 'Heard on this machine, or kept by the service.'
 complete -c sayd -n '__sayd_at sayd sessions show' -l help -s h -d 'Show this message and exit.'
+
+complete -c sayd -n '__sayd_at sayd devices' -a test -d 'Show how loud a microphone is.'
+complete -c sayd -n '__sayd_at sayd devices' -l json -d 'As JSON, for programs.'
+complete -c sayd -n '__sayd_at sayd devices' -l help -s h -d 'Show this message and exit.'
+
+complete -c sayd -n '__sayd_at sayd devices test' -l device -r -f -d 'Which microphone; see sayd devices.'
+complete -c sayd -n '__sayd_at sayd devices test' -l seconds -r -f -d 'How long.'
+complete -c sayd -n '__sayd_at sayd devices test' -l help -s h -d 'Show this message and exit.'

@@ -43,7 +43,7 @@ COMMANDS = (
     ),
     CommandEntry("demo", "sayd_cli.cli.demo", "Listen to a recording that comes with sayd."),
     CommandEntry("sessions", "sayd_cli.cli.sessions", "Create, list and show sessions."),
-    CommandEntry("devices", "sayd_cli.cli.devices", "List the microphones."),
+    CommandEntry("devices", "sayd_cli.cli.devices", "List the microphones, and test one."),
     CommandEntry("serve", "sayd_cli.cli.serve", "Serve the Sayd API on this machine."),
 )
 

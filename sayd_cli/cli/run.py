@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from sayd_cli.listening.pause import PauseSwitch
 from sayd_cli.listening.ports import Source
 from sayd_cli.listening.rules import Rules
 from sayd_cli.listening.stop import StopSignal
-from sayd_cli.model.report import EndReason, Notice
+from sayd_cli.model.report import Notice
 from sayd_cli.model.session import BackendName, SessionSettings
 from sayd_cli.render.sinks import Sink, Tee
 from sayd_cli.settings.environment import Environment
@@ -94,8 +95,9 @@ def run_plan(plan: Plan, environment: Environment) -> None:
 def _on_key(key: str, stop: StopSignal, pause: PauseSwitch) -> None:
     if key == " ":
         pause.toggle()
-    elif key in ("q", "Q"):
-        stop.request(EndReason.INTERRUPT)
+    elif key in ("q", "Q") and stop.reason is None:
+        # As Ctrl-C does, so that a Ctrl-C after it is the second one.
+        signal.raise_signal(signal.SIGINT)
 
 
 def _tape(plan: Plan, stack: ExitStack) -> WavRecording | None:
