@@ -1,8 +1,7 @@
-"""A bounded queue of audio from one thread to the event loop.
+"""A bounded queue of audio from a reading thread to the event loop.
 
-The thread either never waits (``offer``: a device callback, which must not; what finds no room is
-counted) or waits for room (``put``: a reader, whose writer then waits too). Knows nothing of what
-the bytes are.
+The reader waits for room, and whoever writes to it then waits too. Knows nothing of what the bytes
+are.
 """
 
 from __future__ import annotations
@@ -20,47 +19,35 @@ class Handover:
     """Blocks of audio on their way from one thread to one task.
 
     Args:
-        limit_bytes: How much may lie in it before ``offer`` refuses and ``put`` waits.
+        limit_bytes: How much may lie in it before ``put`` waits.
 
     Attributes:
-        held_bytes: What lies in it.
-        lost_bytes: What ``offer`` refused for want of room.
         error: Why the thread closed it, if for a reason; for the reader to raise, once it has
             taken everything.
     """
 
     def __init__(self, limit_bytes: int) -> None:
-        self.held_bytes = 0
-        self.lost_bytes = 0
         self.error: BaseException | None = None
         self._limit_bytes = limit_bytes
         self._blocks: deque[bytes] = deque()
+        self._held_bytes = 0
         self._closed = False
         self._changed = threading.Condition()
         self._arrived = asyncio.Event()
-        self._awaited = False
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    def offer(self, block: bytes) -> None:
-        """Leave a block, from any thread, without waiting; lost where there is no room."""
-        with self._changed:
-            if self._closed:
-                return
-            if self.held_bytes >= self._limit_bytes:
-                self.lost_bytes += len(block)
-                return
-            self._leave(block)
-
     def put(self, block: bytes) -> bool:
-        """Leave a block, from a thread that may wait for room.
+        """Leave a block, waiting for room.
 
         Returns:
             False when it is closed, and no more is wanted.
         """
         with self._changed:
-            self._changed.wait_for(lambda: self._closed or self.held_bytes < self._limit_bytes)
+            self._changed.wait_for(lambda: self._closed or self._held_bytes < self._limit_bytes)
             if not self._closed:
-                self._leave(block)
+                self._blocks.append(block)
+                self._held_bytes += len(block)
+                self._wake()
             return not self._closed
 
     def close(self, error: BaseException | None = None) -> None:
@@ -82,24 +69,17 @@ class Handover:
             with self._changed:
                 if self._blocks:
                     block = self._blocks.popleft()
-                    self.held_bytes -= len(block)
+                    self._held_bytes -= len(block)
                     self._changed.notify_all()
                     return block
                 if self._closed:
                     return None
                 self._arrived.clear()
-                self._awaited = True
             await self._arrived.wait()
 
-    def _leave(self, block: bytes) -> None:
-        self._blocks.append(block)
-        self.held_bytes += len(block)
-        self._wake()
-
     def _wake(self) -> None:
-        # A reader with work left is not woken; after the loop has closed, nobody waits again.
-        if self._loop is not None and self._awaited:
-            self._awaited = False
+        # Before the first get() nobody waits; after the loop has closed, nobody will again.
+        if self._loop is not None:
             with contextlib.suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self._arrived.set)
 

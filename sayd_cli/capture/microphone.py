@@ -35,8 +35,8 @@ _OPEN_LIMIT_S = 10.0
 _OPEN_AGAIN_LIMIT_S = 5.0
 _CLOSE_LIMIT_S = 0.5
 # A block overdue at two looks in a row: one look could come just after the whole process had been
-# held up. It is noticed 0.7 s after the last one.
-_LOOK_AGAIN_S = 0.15
+# held up. It is noticed 0.8 s after the last one.
+_LOOK_AGAIN_S = 0.25
 # Listing the devices anew can take a tenth of a second of work: no more than a fifth of a core.
 _RETRY_S = 0.5
 _RETRY_REST = 4

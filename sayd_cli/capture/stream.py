@@ -13,8 +13,8 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
 
+from sayd_cli.capture.blocks import BlockQueue
 from sayd_cli.capture.devices import InputDevice
-from sayd_cli.capture.handover import Handover
 from sayd_cli.capture.native import NativeConverter, NativeFormat
 from sayd_cli.capture.portaudio import exclusive_call, portaudio
 from sayd_cli.capture.reckoning import Reckoning
@@ -83,7 +83,7 @@ class DeviceStream:
         self._use = contextlib.ExitStack()
         # Made here, in the opening thread: it may import numpy and soxr.
         self._converter = NativeConverter(native, sample_rate_hz)
-        self._handover = Handover(round(room_s * native.bytes_a_second))
+        self._blocks = BlockQueue(round(room_s * native.bytes_a_second))
         self._reckoning = Reckoning(native.sample_rate_hz, time.monotonic())
         self._losses = losses
         self._on_end = on_end
@@ -104,7 +104,7 @@ class DeviceStream:
     @property
     def waiting_s(self) -> float:
         """How much lies in it."""
-        return self._handover.held_bytes / self.native.bytes_a_second
+        return self._blocks.held_bytes / self.native.bytes_a_second
 
     def start(self, first_block_limit_s: float) -> None:
         """Open the device and wait until it gives its first block.
@@ -139,7 +139,7 @@ class DeviceStream:
         self._reckoning.count(frames, time.monotonic())
         if status.input_overflow:
             self._losses.overflows += 1
-        self._handover.offer(bytes(block))
+        self._blocks.offer(bytes(block))
         if not self._begun.is_set():
             self._begun.set()
 
@@ -151,7 +151,7 @@ class DeviceStream:
 
     async def pcm(self) -> AsyncIterator[bytes]:
         """PCM16 at the session's rate, to the last sample caught and what the converter held."""
-        while (block := await self._handover.get()) is not None:
+        while (block := await self._blocks.get()) is not None:
             if pcm := self._converter.push(block):
                 yield pcm
         if tail := self._converter.flush():
@@ -172,8 +172,8 @@ class DeviceStream:
             self.ended = True
             self.lost = lost
         self._losses.dropped_s += self._reckoning.missing_s
-        self._losses.unsent_s += self._handover.lost_bytes / self.native.bytes_a_second
-        self._handover.close()
+        self._losses.unsent_s += self._blocks.lost_bytes / self.native.bytes_a_second
+        self._blocks.close()
         self._on_end()
 
     def close(self) -> None:

@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import json
 import logging
+import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from sayd_cli.capture.microphone import Microphone
+from sayd_cli.capture.stream import DeviceStream
 from sayd_cli.errors import SaydError
 from sayd_cli.model.audio import Frame, Interruption
 
@@ -44,32 +46,53 @@ async def capture(source: Microphone, options: argparse.Namespace, taken: Taken)
                     (now - lost_at, len(taken.frames), item.reason, item.message)
                 )
                 result["device_while_away"] = source.device_name
-                if options.away is None:
+                if options.back is None:
                     stopped_at = time.monotonic()
                     source.stop()
                 else:
-                    loop.call_later(options.away, options.lose.unlink)
+                    loop.call_later(options.away, command, options.back)
                 continue
             taken.frames.append(item)
             taken.times_s.append(now)
             if options.lose is not None and not lost_at:
                 if item.end_s > options.seconds:
                     lost_at = time.monotonic()
-                    loop.call_soon(options.lose.touch)
+                    command(options.lose)
                 continue
             if lost_at and not taken.interruptions:
                 continue
             if taken.interruptions and len(taken.frames) == taken.interruptions[0][1] + 1:
                 stop_after_s = item.end_s + options.seconds
+                result["device_since"] = source.device_name
+            if options.disturb is not None and item.end_s > options.seconds / 2:
+                command(options.disturb)
+                options.disturb = None
             if not stopped_at and item.end_s > stop_after_s:
                 stopped_at = time.monotonic()
                 loop.call_soon(source.stop)
         result["stopping_s"] = time.monotonic() - stopped_at
-        result["device"] = source.device_name
         began = time.monotonic()
     result["closing_s"] = time.monotonic() - began
     result["notices"] = source.notices()
     return result
+
+
+def command(line: str) -> None:
+    subprocess.run(line, shell=True, check=True)
+
+
+def time_callback() -> list[float]:
+    """Have the real callback, in PortAudio's thread, add the seconds that it takes."""
+    taken_s: list[float] = []
+    callback = DeviceStream._callback
+
+    def timed(stream: DeviceStream, block: Any, frames: int, when: Any, status: Any) -> None:
+        began_s = time.perf_counter()
+        callback(stream, block, frames, when, status)
+        taken_s.append(time.perf_counter() - began_s)
+
+    setattr(DeviceStream, callback.__name__, timed)
+    return taken_s
 
 
 def main() -> None:
@@ -79,12 +102,16 @@ def main() -> None:
     parser.add_argument("--rate", type=int, default=16000)
     parser.add_argument("--seconds", type=float, default=1.0, help="stop after so much, each time")
     parser.add_argument("--blocked", action="store_true", help="hold the event loop up at first")
-    parser.add_argument("--lose", type=Path, help="touch this after --seconds")
-    parser.add_argument("--away", type=float, help="remove it so long after the interruption")
+    parser.add_argument("--lose", help="a shell command that takes the device away")
+    parser.add_argument("--away", type=float, default=1.2, help="seconds, once that is noticed")
+    parser.add_argument("--back", help="a shell command that brings it back; without it, stop")
+    parser.add_argument("--disturb", help="a shell command to wait for, after half of --seconds")
+    parser.add_argument("--time-callback", action="store_true", help="measure PortAudio's callback")
     parser.add_argument("--debug", action="store_true", help="log to standard error")
     options = parser.parse_args()
     if options.debug:
         logging.basicConfig(level=logging.DEBUG)
+    callbacks_s = time_callback() if options.time_callback else []
     taken = Taken()
     try:
         result = asyncio.run(capture(Microphone(options.device, options.rate), options, taken))
@@ -94,6 +121,7 @@ def main() -> None:
     result["lengths"] = [frame.length_samples for frame in taken.frames]
     result["times_s"] = taken.times_s
     result["interruptions"] = taken.interruptions
+    result["callbacks_s"] = callbacks_s
     result["numpy"] = "numpy" in sys.modules
     options.result.write_text(json.dumps(result))
     pcm = b"".join(frame.pcm for frame in taken.frames)

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import timeit
 from collections.abc import Iterator
 
 import pytest
@@ -24,7 +23,7 @@ async def test_blocks_come_out_as_they_went_in() -> None:
 
     def produce() -> None:
         for block in blocks:
-            handover.offer(block)
+            assert handover.put(block)
         handover.close()
 
     thread = threading.Thread(target=produce)
@@ -34,19 +33,6 @@ async def test_blocks_come_out_as_they_went_in() -> None:
         thread.start()
         assert await waiting == blocks
     thread.join()
-
-
-async def test_what_finds_no_room_is_counted_and_the_rest_is_kept() -> None:
-    handover = Handover(10)
-    for _ in range(5):
-        handover.offer(bytes(4))
-    assert handover.lost_bytes == 8  # 12 are in: the limit is looked at before a block, not after
-    assert await handover.get() == bytes(4)
-    handover.offer(b"last")
-    handover.close()
-    handover.offer(b"too late")
-    assert await drained(handover) == [bytes(4), bytes(4), b"last"]
-    assert handover.lost_bytes == 8
 
 
 async def test_a_reader_waits_for_room_and_is_let_go_by_close() -> None:
@@ -91,21 +77,13 @@ async def test_the_first_close_decides(first: InputError | None) -> None:
     assert handover.error is first
 
 
-async def test_leaving_a_block_is_quick_enough_for_a_callback() -> None:
-    handover = Handover(1 << 30)
-    handover.offer(b"x")
-    await handover.get()
-    block = bytes(640)
-    assert min(timeit.repeat(lambda: handover.offer(block), number=100, repeat=5)) / 100 < 0.001
-
-
 def test_a_block_after_the_loop_has_gone_harms_nobody() -> None:
     handover = Handover(100)
 
     async def take() -> None:
-        handover.offer(b"x")
+        assert handover.put(b"x")
         await handover.get()
 
     asyncio.run(take())
-    handover.offer(b"y")
+    assert handover.put(b"y")
     handover.close()

@@ -1,16 +1,11 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
-import json
 import os
+import re
 import subprocess
 import sys
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -18,65 +13,27 @@ from numpy.typing import NDArray
 
 from sayd_cli.capture.microphone import Microphone
 from sayd_cli.listening.ports import Source
+from tests.capture.hearing import ROOT, Hear, hear_into
 from tests.conftest import PlugIn
 from tests.microphone.virtual import no_microphone
-
-Hear = Callable[..., "Heard"]
-ROOT = Path(__file__).parents[2]
 
 pytestmark = pytest.mark.microphone
 
 
-@dataclass(frozen=True)
-class Heard:
-    result: dict[str, Any]
-    samples: NDArray[np.int16]
-    stderr: str
-    took_s: float
-
-    @property
-    def error(self) -> tuple[str, str]:
-        kind, message, remedy = self.result["opening_error"]
-        assert kind == "DeviceError"
-        return message, remedy
-
-    def before_and_after(self) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
-        """The samples on both sides of the one interruption."""
-        ((_, frames, _, _),) = self.result["interruptions"]
-        cut = sum(self.result["lengths"][:frames])
-        return self.samples[:cut], self.samples[cut:]
-
-
 @pytest.fixture
 def hear(tmp_path: Path) -> Hear:
-    def run(environment: dict[str, str], *options: str | Path, **named: Any) -> Heard:
-        path = tmp_path / "result.json"
-        words = [str(word) for name, value in named.items() for word in (f"--{name}", value)]
-        began_s = time.monotonic()
-        done = subprocess.run(
-            [sys.executable, "-m", "tests.capture.listener", path, *options, *words],
-            env={**os.environ, **environment},
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=True,
-        )
-        samples = np.frombuffer(path.with_suffix(".pcm").read_bytes(), "<i2")
-        took_s = time.monotonic() - began_s
-        return Heard(json.loads(path.read_text()), samples, done.stderr, took_s)
+    return hear_into(tmp_path / "result.json")
 
-    return run
+
+def tone(frequency_hz: float, rate_hz: int, seconds: float, channels: int = 1) -> NDArray[np.int16]:
+    times = np.arange(round(rate_hz * seconds)) / rate_hz
+    samples = np.rint(9000 * np.sin(2 * np.pi * frequency_hz * times)).astype(np.int16)
+    return np.repeat(samples[:, np.newaxis], channels, axis=1)
 
 
 def noise(rate_hz: int, seconds: float = 6) -> NDArray[np.int16]:
     length = int(rate_hz * seconds)
     return np.random.default_rng(7).integers(-9000, 9000, length).astype(np.int16)
-
-
-def assert_continuous(heard: Heard) -> None:
-    assert heard.result["starts"] == [0, *itertools.accumulate(heard.result["lengths"])][:-1]
-    assert sum(heard.result["lengths"]) == len(heard.samples)
 
 
 @pytest.mark.parametrize("rate_hz", [16000, 8000])
@@ -87,7 +44,7 @@ def test_native_capture_is_exact_from_the_first_sample(
     recording = noise(rate_hz)
     heard = hear(plug_in(recording, rate_hz, plug=plug).environment(), rate=rate_hz)
     assert np.array_equal(heard.samples, recording[: len(heard.samples)])
-    assert_continuous(heard)
+    heard.assert_continuous()
     assert len(heard.samples) >= rate_hz
     assert heard.result["notices"] == []
     assert not heard.result["numpy"]
@@ -107,32 +64,31 @@ def test_a_blocked_event_loop_loses_nothing(plug_in: PlugIn, hear: Hear) -> None
     heard = hear(plug_in(recording, 16000).environment(), "--blocked", seconds=2.5)
     assert len(heard.samples) >= 2.5 * 16000
     assert np.array_equal(heard.samples, recording[: len(heard.samples)])
-    assert_continuous(heard)
+    heard.assert_continuous()
     assert heard.result["notices"] == []
 
 
-@pytest.mark.parametrize(("native_hz", "channels"), [(48000, 1), (48000, 2), (44100, 2), (8000, 1)])
-def test_a_device_of_another_rate_is_converted(
-    plug_in: PlugIn, hear: Hear, native_hz: int, channels: int
-) -> None:
-    def speech_like(rate_hz: int) -> NDArray[np.float64]:
-        times = np.arange(int(3 * rate_hz)) / rate_hz
-        tones = [
-            np.sin(2 * np.pi * f * times + f) * (1 + np.sin(f * times)) for f in (170, 900, 2950)
-        ]
-        samples: NDArray[np.float64] = 3000 * np.sum(tones, axis=0)
-        return samples
+def test_what_overflows_while_the_program_is_held_up_is_told(plug_in: PlugIn, hear: Hear) -> None:
+    held_up = "kill -STOP $PPID; sleep 4; kill -CONT $PPID"
+    heard = hear(plug_in(noise(16000), 16000).environment(), disturb=held_up, seconds=3)
+    assert heard.result["interruptions"] == []
+    heard.assert_continuous()
+    # Whether or not the device said that it overflowed: ALSA's does not always.
+    dropped = heard.result["notices"][-1]
+    told = re.fullmatch(r"about (.*) s of audio were lost in the device", dropped)
+    assert told is not None
+    assert 3 < float(told[1]) < 6
 
-    recording = np.repeat(speech_like(native_hz)[:, np.newaxis].astype(np.int16), channels, axis=1)
-    microphone = plug_in(recording, native_hz, channels, plug=False)
-    heard = hear(microphone.environment(), seconds=1.5)
-    wanted = speech_like(16000)[: len(heard.samples)]
-    assert len(heard.samples) >= 1.5 * 16000
-    assert_continuous(heard)
-    assert np.corrcoef(heard.samples, wanted)[0, 1] > 0.999
-    # Its ends ring, where sound begins and breaks off at once.
-    assert np.abs(heard.samples - wanted)[400:-400].max() < 5
-    assert heard.stderr == ""
+
+def test_the_callback_is_quick(plug_in: PlugIn, hear: Hear) -> None:
+    def p99_s() -> float:
+        environment = plug_in(noise(48000), 48000, plug=False).environment()
+        callbacks_s = hear(environment, "--time-callback", seconds=6).result["callbacks_s"]
+        assert len(callbacks_s) > 50
+        return float(np.quantile(callbacks_s, 0.99))
+
+    # The best of three: other work on the machine takes the core away for as long as it likes.
+    assert any(p99_s() < 0.001 for _ in range(3))
 
 
 @pytest.mark.parametrize("fate", ["gone", "stall"])
@@ -142,33 +98,21 @@ def test_a_device_of_another_rate_is_converted(
 def test_a_device_that_comes_back_is_heard_again(
     plug_in: PlugIn, hear: Hear, fate: str, native_hz: int, channels: int, rate_hz: int
 ) -> None:
-    tone = np.sin(np.arange(native_hz * 20) / native_hz * 2 * np.pi * 440) * 9000
-    recording = np.repeat(tone[:, np.newaxis].astype(np.int16), channels, axis=1)
+    recording = tone(440, native_hz, 20, channels)
     microphone = plug_in(recording, native_hz, channels, plug=False)
     switch = getattr(microphone, fate)
-    heard = hear(microphone.environment(), lose=switch, away=1.2, rate=rate_hz)
-    ((noticed_s, cut, reason, message),) = heard.result["interruptions"]
-    assert noticed_s < 2
-    assert (reason, message) == (
-        "device",
-        "the microphone 'default' went away; waiting for it",
+    heard = hear(
+        microphone.environment(), lose=f"touch {switch}", back=f"rm {switch}", rate=rate_hz
     )
-    starts, lengths = heard.result["starts"], heard.result["lengths"]
-    times_s = heard.result["times_s"]
-    assert starts[:cut] == [0, *itertools.accumulate(lengths[: cut - 1])]
-    assert starts[cut:] == [
-        starts[cut] + length for length in [0, *itertools.accumulate(lengths[cut:])][:-1]
-    ]
-    # Once a frame comes as soon as it is full, its place is that of the clock.
-    late = len(starts) - 3
-    late_s = times_s[late] - times_s[0] + lengths[0] / rate_hz
-    assert (starts[late] + lengths[late]) / rate_hz == pytest.approx(late_s, abs=0.3)
-    before, after = heard.before_and_after()
-    assert len(before) >= rate_hz
-    assert len(after) >= rate_hz
+    ((noticed_s, _, reason, message),) = heard.result["interruptions"]
+    assert noticed_s < 2
+    assert reason == "device"
+    assert message == "the microphone 'default' went away; waiting for it"
+    heard.assert_placed_by_the_clock(rate_hz)
     # Each side is the recording from its beginning, to the end of what was captured.
-    for side in (before, after):
-        wanted = np.sin(np.arange(len(side)) / rate_hz * 2 * np.pi * 440) * 9000
+    for side in heard.before_and_after():
+        assert len(side) >= rate_hz
+        wanted = tone(440, rate_hz, 20)[: len(side), 0]
         assert np.abs(side - wanted)[400:-400].max() < 30
     assert heard.result["device_while_away"] is None
     assert heard.result["notices"] == []
@@ -181,13 +125,62 @@ def test_stopping_while_a_device_is_away_ends_at_once(
 ) -> None:
     recording = noise(16000)
     microphone = plug_in(recording, 16000)
-    heard = hear(microphone.environment(), lose=getattr(microphone, fate), seconds=0.5)
+    switch = getattr(microphone, fate)
+    heard = hear(microphone.environment(), lose=f"touch {switch}", seconds=0.5)
     assert len(heard.result["interruptions"]) == 1
     assert np.array_equal(heard.samples, recording[: len(heard.samples)])
     assert heard.result["stopping_s"] < 1
     assert heard.result["closing_s"] < 2
     assert heard.took_s < 10
     assert heard.stderr == ""
+
+
+def two_microphones(plug_in: PlugIn, native_hz: int) -> tuple[str, dict[str, str]]:
+    """The command by which the default microphone, of 16 kHz, gives way to another one; and the
+    environment.
+    """
+    first = plug_in(tone(440, 16000, 20), 16000, plug=False)
+    second = plug_in(tone(1000, native_hz, 20, 2), native_hz, 2, plug=False)
+    configuration = Path(first.environment()["ALSA_CONFIG_PATH"])
+    other = second.environment()["ALSA_CONFIG_PATH"]
+    return f"cp {other} {configuration}; touch {first.gone}", first.environment()
+
+
+def test_another_default_is_heard_where_none_was_named(plug_in: PlugIn, hear: Hear) -> None:
+    lose, environment = two_microphones(plug_in, 48000)
+    heard = hear(environment, lose=lose, back="true", away=0)
+    heard.assert_placed_by_the_clock(16000)
+    before, after = heard.before_and_after()
+    assert np.abs(before - tone(440, 16000, 20)[: len(before), 0]).max() == 0
+    assert len(after) >= 16000
+    assert np.abs(after - tone(1000, 16000, 20)[: len(after), 0])[400:-400].max() < 30
+    assert heard.stderr == ""
+
+
+def test_the_device_that_was_named_is_waited_for(plug_in: PlugIn, hear: Hear) -> None:
+    first = plug_in(noise(16000), 16000, plug=False)
+    configuration = Path(first.environment()["ALSA_CONFIG_PATH"])
+    text = configuration.read_text()
+    # It comes back under another index: there is another input before it.
+    configuration.with_suffix(".other").write_text(text.replace("pcm.microphone", "pcm.headset"))
+    lines = text.splitlines()
+    configuration.with_suffix(".both").write_text(
+        "\n".join([lines[0], lines[1].replace("pcm.microphone", "pcm.headset"), *lines[1:]])
+    )
+    heard = hear(
+        first.environment(),
+        device="microphone",
+        lose=f"cp {configuration.with_suffix('.other')} {configuration}; touch {first.gone};"
+        f" (sleep 0.3; rm {first.gone}) &",
+        away=1.5,
+        back=f"cp {configuration.with_suffix('.both')} {configuration}",
+    )
+    heard.assert_placed_by_the_clock(16000)
+    ((_, cut, _, message),) = heard.result["interruptions"]
+    assert message == "the microphone 'microphone' went away; waiting for it"
+    # Not before it was there, though another default was.
+    assert heard.result["starts"][cut] - heard.result["starts"][cut - 1] > 1.5 * 16000
+    assert heard.result["device_since"] == "microphone"
 
 
 def test_a_device_is_found_by_a_part_of_its_name(plug_in: PlugIn, hear: Hear) -> None:
