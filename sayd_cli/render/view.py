@@ -131,8 +131,8 @@ class View:
             mark = "*" if live else "o"
         hears = progress.phase in (Phase.STARTING, Phase.LISTENING)
         parts = {
-            "phase": Text(f"{mark} ", style="red" if live else "yellow").append(
-                phase, style="bold" if live else "default"
+            "phase": Text.assemble(
+                (mark, "red" if live else "yellow"), " ", (phase, "bold" if live else "")
             ),
             "elapsed": Text(_minutes(progress.captured_s)),
             "meter": self._meter(ascii_only=ascii_only) if hears else Text(),

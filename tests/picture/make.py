@@ -26,7 +26,7 @@ PICTURE = Path(__file__).with_name("sayd-demo.svg")
 _COLUMNS, _ROWS = 76, 24
 _SENTENCES = 5
 _INTERIM_WORDS = 6
-_ENOUGH_DBFS = -30.0
+_ENOUGH_DBFS = -36.0
 
 _THEME = TerminalTheme(
     (22, 27, 34),

@@ -14,6 +14,8 @@ from tests.render.emulator import Emulator, wait_for
 
 BEST = "It was the best of times, it was the worst of times."
 WISDOM = "It was the age of wisdom."
+SILENCE = "──────────"
+HINT = "local  Ctrl-C to stop"
 WEATHER = "今天天气很好我们去公园散步吧然后再去吃饭看电影"
 
 
@@ -67,12 +69,8 @@ def test_sentences_stay_and_what_goes_on_is_below_them(terminal: Emulator) -> No
 
 def test_the_phases_are_told(terminal: Emulator) -> None:
     with local_view(terminal) as view:
-        wait_for(
-            lambda: (
-                terminal.shown()
-                == ["", "○ loading the engine…  00:00  ──────────  local  Ctrl-C to stop"]
-            )
-        )
+        wait_for(lambda: terminal.status() == f"○ loading the engine…  00:00  {SILENCE}  {HINT}")
+        assert terminal.shown()[:-1] == [""]
         view.take(Progress(Phase.STARTING, 1.0, 0.0, -20.0))
         wait_for(lambda: "━━━━━━━───" in terminal.status())
         view.take(listening(2.0))
