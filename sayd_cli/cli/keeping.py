@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import logging
+from typing import Self
+
 from sayd_cli.errors import StorageError
 from sayd_cli.history.store import SessionStore
-from sayd_cli.model.report import Ended, Heard, Notice, Report, Started
+from sayd_cli.model.report import Ended, Heard, Notice, Progress, Report, Started
 from sayd_cli.model.session import SessionSettings
 from sayd_cli.render.sinks import Sink
+
+_log = logging.getLogger(__name__)
 
 
 class HistoryKeeper:
     """A sink that keeps a run in the history: each sentence is on the disk before it is shown.
 
-    A history that cannot be written is said once, and ends no transcription.
+    A history that cannot be written is said once, and ends no transcription. A context manager:
+    leaving it finishes a session that never came to its end.
 
     Args:
         store: The history, already open.
@@ -29,6 +35,19 @@ class HistoryKeeper:
         self._title = title
         self._told = told
         self._session_id: str | None = None
+        self._captured_s = 0.0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        if self._session_id is None:
+            return
+        try:
+            self._store.finish(self._session_id, self._captured_s)
+        except StorageError as exc:
+            # The run has failed already, and with more to say than this.
+            _log.warning("the session is not finished in the history: %s", exc.message)
 
     def take(self, report: Report) -> None:
         """Keep one report."""
@@ -52,5 +71,8 @@ class HistoryKeeper:
             return
         elif isinstance(report, Heard):
             self._store.add_sentence(self._session_id, report.sentence)
+        elif isinstance(report, Progress):
+            self._captured_s = report.captured_s
         elif isinstance(report, Ended):
             self._store.finish(self._session_id, report.duration_s)
+            self._session_id = None

@@ -114,7 +114,7 @@ def _history(
     except StorageError as exc:
         screen.take(Notice(f"not kept in the history: {exc.message}"))
         return
-    yield HistoryKeeper(store, plan.settings, plan.title, screen)
+    yield stack.enter_context(HistoryKeeper(store, plan.settings, plan.title, screen))
 
 
 def _leave_at_once(stack: ExitStack) -> None:

@@ -7,6 +7,7 @@ nothing of sources and transcripts.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 
 from sayd_cli.errors import (
@@ -51,6 +52,7 @@ class Conversation:
 
     def __init__(self, stream: Stream, rules: Rules, clock: Clock) -> None:
         self.ready = asyncio.Event()
+        self.hurried = False
         self._stream = stream
         self._rules = rules
         self._clock = clock
@@ -59,6 +61,7 @@ class Conversation:
         self._last_sent_s = clock.now_s()
         self._lost = False
         self._heard_text = False
+        self._last_moment_s: float | None = None
 
     async def send(self, message: ClientMessage) -> None:
         """Send a message; nothing when the stream is over.
@@ -78,7 +81,18 @@ class Conversation:
     async def end(self) -> None:
         """Say that no more audio will come; ``read`` waits with a limit from now on."""
         await self.send(End())
-        self._bear_silence(self._rules.complete_timeout_s)
+        self.hurry()
+
+    def hurry(self) -> None:
+        """From now on, wait with a limit: for the service to take what is left, and to complete.
+
+        To be called at any time, any number of times.
+        """
+        if self.hurried:
+            return
+        self.hurried = True
+        if self.ready.is_set():
+            self._bear_silence(self._rules.complete_timeout_s)
 
     async def keep_alive(self) -> None:
         """Whenever nothing has been sent for a while, say that we are still here; for ever."""
@@ -101,6 +115,8 @@ class Conversation:
                 while not self._protocol.over:
                     await self._read_message(take)
         except TimeoutError as exc:
+            if self._patience is None or not self._patience.expired():
+                raise  # not ours
             raise self._out_of_patience() from exc
 
     async def _read_message(self, take: Taker) -> None:
@@ -110,19 +126,19 @@ class Conversation:
         asked_to_end = self._protocol.state is ClientState.ENDING
         for message in self._protocol.receive(data):
             self._dispatch(message, take, asked_to_end=asked_to_end)
-        if self._protocol.state is ClientState.ENDING:
-            self._bear_silence(self._rules.complete_timeout_s)
 
     def _dispatch(self, message: ServerMessage, take: Taker, *, asked_to_end: bool) -> None:
         match message:
             case Ready() if not self.ready.is_set():
-                self._bear_silence(None)
+                self._bear_silence(self._rules.complete_timeout_s if self.hurried else None)
                 self.ready.set()
             case Partial():
                 take(message)
             case Final():
                 self._heard_text = True
                 take(message)
+                if self.hurried:
+                    self._bear_silence(self._rules.complete_timeout_s)
             case Complete(_, text):
                 if text and not self._heard_text:
                     # Some services give the whole text here; where it is the only one, it counts.
@@ -136,15 +152,23 @@ class Conversation:
                 pass
 
     def _bear_silence(self, limit_s: float | None) -> None:
-        """From now on, wait so long for the next message; None for ever."""
-        if self._patience is not None and not self._patience.expired():
-            now_s = asyncio.get_running_loop().time()
-            self._patience.reschedule(None if limit_s is None else now_s + limit_s)
+        """From now on, wait so long for the next sentence; None for ever."""
+        if self._patience is None or self._patience.expired():
+            return
+        now_s = asyncio.get_running_loop().time()
+        if self.hurried and self._last_moment_s is None:
+            self._last_moment_s = now_s + self._rules.complete_limit_s
+        if limit_s is None:
+            self._patience.reschedule(None)
+        else:
+            last_moment_s = self._last_moment_s or math.inf
+            self._patience.reschedule(min(now_s + limit_s, last_moment_s))
 
     def _out_of_patience(self) -> SaydError:
         if self.ready.is_set():
+            waited_s = self._rules.complete_timeout_s
             return UnconfirmedError(
-                f"the service said nothing for {self._rules.complete_timeout_s:g} s after the end",
+                f"the service did not confirm the end within {waited_s:g} s",
                 "the last words may be missing",
             )
         return UnreachableError(

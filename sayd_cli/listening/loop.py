@@ -72,6 +72,7 @@ class Listening:
         self._stop = stop
         self._clock = clock or SystemClock()
         self._assembly = Assembly()
+        self._conversation: Conversation | None = None
         self._sending = Sending(
             source,
             settings=settings,
@@ -119,6 +120,8 @@ class Listening:
         await self._stop.wait()
         _log.info("asked to stop: %s", self._stop.reason)
         self._source.stop()
+        if self._conversation is not None:
+            self._conversation.hurry()
 
     async def _stop_when_time_is_up(self) -> None:
         """Keep ``duration_s`` also while a live source gives nothing; else samples are counted."""
@@ -143,6 +146,9 @@ class Listening:
                 await self._converse(Conversation(stream, self._rules, self._clock))
 
     async def _converse(self, conversation: Conversation) -> None:
+        self._conversation = conversation
+        if self._stop.reason is not None:
+            conversation.hurry()
         try:
             async with asyncio.TaskGroup() as tasks:
                 sender = tasks.create_task(self._sending.run(conversation))
@@ -152,7 +158,8 @@ class Listening:
                 keeper.cancel()
         except BaseExceptionGroup as failures:
             # The first failure is the cause; any other follows from it.
-            raise failures.exceptions[0] from None
+            first = failures.exceptions[0]
+            raise first from first.__cause__
 
     def _take(self, message: Partial | Final) -> None:
         if self._had_enough():

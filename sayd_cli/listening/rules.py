@@ -22,9 +22,10 @@ class Rules:
         once: Stop after the first sentence.
         duration_s: Stop after so many seconds of audio; None for no limit.
         ready_timeout_s: How long the service may take to say ``ready``.
-        complete_timeout_s: After ``end``: how long the service may say nothing before the run
-            stops waiting for ``complete``. Counted anew with every message, since a service that
-            still sends sentences is not one that has gone.
+        complete_timeout_s: After the end, or a request to stop: how long to wait for ``complete``.
+            Counted anew with every sentence, since a service that still sends sentences is not
+            one that has gone; a fixed wait loses the last words of a busy one.
+        complete_limit_s: How long to wait for it in all, whatever comes.
         keepalive_s: After how many seconds without audio to send ``keepalive``; a known client of
             the service does so every 15.
     """
@@ -34,4 +35,5 @@ class Rules:
     duration_s: float | None = None
     ready_timeout_s: float = 30.0
     complete_timeout_s: float = 10.0
+    complete_limit_s: float = 60.0
     keepalive_s: float = 15.0

@@ -22,8 +22,11 @@ if TYPE_CHECKING:
     from sayd_cli.engine.port import Engine
     from sayd_cli.server.service import Service
 
-EMBEDDED_LIMITS = Limits(streams_per_key=None, idle_s=None, drain_s=2.0)
-"""Its one client is in the same process: it cannot vanish, and has reasons to be silent."""
+EMBEDDED_LIMITS = Limits(streams_per_key=None, idle_s=None, drain_s=0.0)
+"""Its one client is in the same process: it has reasons to be silent, and once it has left,
+nobody will ever ask for what is not transcribed."""
+
+_RECEIVE_BUFFER_BYTES = 1 << 16  # Two seconds of PCM16 at 16 kHz; Linux takes it twice.
 
 
 class EmbeddedServer:
@@ -91,6 +94,8 @@ class EmbeddedServer:
             service = Service(self._engine, store, KeyRing([self._key]), self._limits)
             await stack.enter_async_context(service)
             bound = stack.enter_context(socket.socket())
+            # What waits in the socket is audio that a stop would still have to wait for.
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
             bound.bind(("127.0.0.1", 0))
             await stack.enter_async_context(
                 listening(build_app(service), bound, service.streams.drain)

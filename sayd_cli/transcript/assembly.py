@@ -7,13 +7,16 @@ screens.
 
 from __future__ import annotations
 
-import math
 import unicodedata
 
 from sayd_cli.model.events import Final, Partial
 from sayd_cli.model.report import Heard, Interim
 from sayd_cli.model.transcript import Sentence, Transcript
 from sayd_cli.transcript.sanitize import sanitize
+
+_AHEAD_S = 10.0
+"""How far after the audio that was sent a time may lie: services count their own way. Beyond, it
+is no time of this audio."""
 
 
 class Assembly:
@@ -55,7 +58,9 @@ class Assembly:
         partial = self._transcript.partial
         if partial is None:
             return None
-        start_s, end_s, _ = self._place(partial, self._transcript.end_s)
+        # Its times were found good when it came.
+        until_s = max(self._transcript.end_s, partial.end_s or 0.0)
+        start_s, end_s, _ = self._place(partial, until_s)
         sentence = Sentence(
             index=len(self._transcript.sentences),
             text=partial.text,
@@ -108,9 +113,10 @@ class Assembly:
         """Start and end in seconds, and whether either had to be derived."""
         start_s, end_s = event.start_s, event.end_s
         approximate = False
-        if start_s is None or not math.isfinite(start_s) or start_s < 0:
+        latest_s = heard_until_s + _AHEAD_S
+        if start_s is None or not 0 <= start_s <= latest_s:
             start_s, approximate = self._transcript.end_s, True
-        if end_s is None or not math.isfinite(end_s) or end_s < start_s:
+        if end_s is None or not start_s <= end_s <= latest_s:
             end_s, approximate = max(start_s, heard_until_s), True
         return start_s, end_s, approximate
 

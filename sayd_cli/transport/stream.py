@@ -7,6 +7,7 @@ log and to no error of ours, and errors of the library that quote it are not cha
 from __future__ import annotations
 
 import logging
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
@@ -34,6 +35,8 @@ _PING_INTERVAL_S = 15.0
 # A server that decodes a long file stops reading for a while, pings included; the limit is for
 # connections that are dead, not for servers that are busy.
 _PING_TIMEOUT_S = 45.0
+
+_SEND_BUFFER_BYTES = 1 << 16  # Two seconds of PCM16 at 16 kHz; Linux takes it twice.
 
 # Close codes, RFC 6455 section 7.4.1 and its registry.
 _POLICY = 1008
@@ -135,10 +138,20 @@ async def open_stream(url: SecretUrl) -> AsyncIterator[WebSocketStream]:
         raise UnreachableError(
             f"cannot reach {host}: {exc}", "check the network, or use --local"
         ) from exc
+    _bound_send_buffer(connection)
     try:
         yield WebSocketStream(connection, host)
     finally:
         await connection.close()
+
+
+def _bound_send_buffer(connection: ClientConnection) -> None:
+    """Keep little between us and the service: what waits in a socket is neither heard nor ours to
+    take back, and the system would let minutes of audio wait there.
+    """
+    connected = connection.transport.get_extra_info("socket")
+    if connected is not None:
+        connected.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
 
 
 def _handshake_refused(status: int, host: str) -> SaydError:
@@ -152,6 +165,8 @@ def _handshake_refused(status: int, host: str) -> SaydError:
 
 
 def _closed(exc: ConnectionClosed, host: str) -> SaydError:
+    if exc.rcvd is None and exc.sent is not None and exc.sent.code in _BROKEN:
+        return ProtocolError(f"{host} sent what a WebSocket may not: {exc.sent.reason}")
     if exc.rcvd is None:
         return UnreachableError(f"the connection to {host} was lost", "check the network")
     reason = "".join(char for char in exc.rcvd.reason if char.isprintable())

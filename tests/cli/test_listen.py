@@ -6,6 +6,7 @@ import json
 import shlex
 import signal
 import subprocess
+import time
 import wave
 from pathlib import Path
 
@@ -188,6 +189,23 @@ def test_a_reader_that_leaves_ends_the_run_quietly() -> None:
     result = shell(f"sayd listen {BECKETT} --local --pace realtime | head -1")
     assert (result.returncode, result.stderr) == (0, "")
     assert len(result.stdout.splitlines()) == 1
+    # What was heard until then is finished in the history, too.
+    (row,) = sayd("sessions", "list", "--local").stdout.splitlines()
+    assert row.split("\t")[2].startswith("0:0")
+
+
+def test_interrupting_a_long_file_does_not_wait_for_what_is_on_its_way(tmp_path: Path) -> None:
+    samples, rate_hz = soundfile.read(TWO_CITIES_FILE, dtype="int16")
+    path = tmp_path / "long.flac"
+    soundfile.write(path, np.tile(samples, 10), rate_hz)
+    with running("listen", str(path), "--local") as process:
+        assert process.stdout is not None
+        assert process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        asked_s = time.monotonic()
+        assert process.wait(LIMIT_S) == 0
+    # It was half a minute when minutes of audio waited in sockets.
+    assert time.monotonic() - asked_s < 15
 
 
 def test_sentences_are_flushed_as_they_come() -> None:

@@ -342,6 +342,64 @@ async def test_a_service_that_still_sends_sentences_is_waited_for() -> None:
     assert run.recorder.texts == ["0.", "1.", "2.", "3."]
 
 
+@pytest.mark.parametrize("words", [Partial("still"), Final("still")])
+async def test_a_service_that_talks_for_ever_is_not_waited_for_for_ever(
+    words: Partial | Final,
+) -> None:
+    service = ScriptedService(hearing([], []))
+    run = Run(ScriptedSource(0.2), service, Rules(complete_timeout_s=0.3, complete_limit_s=0.6))
+
+    async def talk() -> None:
+        await until(lambda: service.protocol.state is ServerState.ENDING)
+        while True:
+            service._say([words])
+            await asyncio.sleep(0.05)
+
+    talking = asyncio.create_task(talk())
+    await run.fail(UnconfirmedError)
+    talking.cancel()
+
+
+async def test_stopping_does_not_wait_for_a_service_that_takes_nothing() -> None:
+    service = ScriptedService()
+    blocked = asyncio.Event()
+
+    async def never(data: bytes | str) -> None:
+        blocked.set()
+        await asyncio.Event().wait()
+
+    service.send = never  # type: ignore[method-assign]
+    run = Run(ScriptedSource(5), service, Rules(complete_timeout_s=0.1))
+
+    async def stop() -> None:
+        await blocked.wait()
+        run.stop.request(EndReason.INTERRUPT)
+
+    stopping = asyncio.create_task(stop())
+    await run.fail(UnconfirmedError)
+    await stopping
+
+
+async def test_an_error_keeps_its_cause() -> None:
+    cause = OSError("the cable")
+    lost = UnreachableError("lost")
+    lost.__cause__ = cause
+    run = Run(ScriptedSource(0.5, endless=True), ScriptedService(hearing([lost], [])))
+    assert (await run.fail(UnreachableError)).__cause__ is cause
+
+
+async def test_a_time_out_of_somebody_else_is_not_taken_for_ours() -> None:
+    run = Run(ScriptedSource(2))
+
+    def fail(report: object) -> None:
+        if isinstance(report, Heard):
+            raise TimeoutError("the terminal")
+
+    run.recorder.take = fail  # type: ignore[method-assign]
+    with pytest.raises(TimeoutError, match="the terminal"):
+        await run.go()
+
+
 async def test_a_sink_that_fails_ends_the_run_with_its_own_error() -> None:
     run = Run(ScriptedSource(2))
 

@@ -125,6 +125,15 @@ def test_interim_text_that_is_given_up_is_a_sentence_marked_as_such() -> None:
     assert assembly.give_up_partial() is None
 
 
+@pytest.mark.parametrize(("start_s", "end_s"), [(0.5, 1e300), (1e300, 1e300), (1000.0, 1001.0)])
+def test_times_after_the_audio_are_not_believed(start_s: float, end_s: float) -> None:
+    assembly = Assembly()
+    assembly.apply(Final("late", start_s, end_s), heard_until_s=3)
+    (sentence,) = assembly.transcript.sentences
+    assert sentence.approximate
+    assert sentence.end_s == 3
+
+
 TIMES = st.none() | st.floats() | st.floats(0, 100)
 EVENTS = st.builds(Partial, st.text(), TIMES, TIMES) | st.builds(
     Final, st.text(), TIMES, TIMES, st.none() | st.integers(0, 9), st.none() | st.floats()

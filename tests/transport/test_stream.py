@@ -70,6 +70,18 @@ async def test_every_close_code_has_its_error(code: int, kind: type[SaydError]) 
     assert type(caught.value) is kind
 
 
+async def test_a_message_that_is_too_big_breaks_the_protocol() -> None:
+    async def flood(connection: ServerConnection) -> None:
+        await connection.send("x" * (2 << 20))
+        await connection.wait_closed()
+
+    async with serve(flood, "127.0.0.1", 0) as server:
+        port = next(iter(server.sockets)).getsockname()[1]
+        async with open_stream(url_of(f"http://127.0.0.1:{port}")) as stream:
+            with pytest.raises(ProtocolError, match="may not"):
+                await stream.receive()
+
+
 async def test_a_connection_that_breaks_is_lost() -> None:
     async def drop(connection: ServerConnection) -> None:
         connection.transport.abort()
