@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import pytest
 
 from sayd_cli.engine.recordings import recording
-from tests.cli.process import LIMIT_S, command, environment, sayd
+from tests.cli.process import LIMIT_S, environment, sayd
 from tests.conftest import PlugIn
 from tests.render.emulator import Emulator
 from tests.waiting import wait_until
@@ -22,6 +22,12 @@ if sys.platform == "win32":
     pytest.skip("a pseudo-terminal is POSIX's", allow_module_level=True)
 
 
+_AT_HOME_ON_ITS_TERMINAL = (
+    "import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0);"
+    "from sayd_cli.cli.main import main; main()"
+)
+
+
 @contextmanager
 def on_terminal(
     terminal: Emulator,
@@ -29,9 +35,10 @@ def on_terminal(
     stdout: int | None = None,
     env: Mapping[str, str] | None = None,
 ) -> Iterator[subprocess.Popen[str]]:
-    """Run it on the terminal, or with only its stdout somewhere else."""
+    """Run it as the foreground job of the terminal, or with only its stdout somewhere else."""
     process = subprocess.Popen(
-        command(*arguments),
+        [sys.executable, "-c", _AT_HOME_ON_ITS_TERMINAL, *arguments],
+        start_new_session=True,
         stdin=terminal.stream,
         stdout=terminal.stream if stdout is None else stdout,
         stderr=terminal.stream,
