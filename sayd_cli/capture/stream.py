@@ -82,7 +82,7 @@ class DeviceStream:
         self._stream: Any = None
         self._use = contextlib.ExitStack()
         # Made here, in the opening thread: it may import numpy and soxr.
-        self._converter = NativeConverter(native, sample_rate_hz)
+        self._converter: NativeConverter | None = NativeConverter(native, sample_rate_hz)
         self._blocks = BlockQueue(round(room_s * native.bytes_a_second))
         self._reckoning = Reckoning(native.sample_rate_hz, time.monotonic())
         self._losses = losses
@@ -151,10 +151,14 @@ class DeviceStream:
 
     async def pcm(self) -> AsyncIterator[bytes]:
         """PCM16 at the session's rate, to the last sample caught and what the converter held."""
+        # Gone with the reading: where a thread that closes the device still held it when the
+        # program ends, soxr would complain about that on standard error.
+        converter, self._converter = self._converter, None
+        assert converter is not None, "read it once"
         while (block := await self._blocks.get()) is not None:
-            if pcm := self._converter.push(block):
+            if pcm := converter.push(block):
                 yield pcm
-        if tail := self._converter.flush():
+        if tail := converter.flush():
             yield tail
 
     def end(self) -> None:

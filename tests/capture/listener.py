@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import json
 import logging
+import resource
 import subprocess
 import sys
 import time
@@ -82,14 +83,21 @@ def command(line: str) -> None:
 
 
 def time_callback() -> list[float]:
-    """Have the real callback, in PortAudio's thread, add the seconds that it takes."""
+    """Have the real callback, in PortAudio's thread, add the seconds that it takes.
+
+    Left out is when the core was taken away from it for other work. When it waits for something,
+    such as the interpreter, that is its own fault, and counts.
+    """
     taken_s: list[float] = []
     callback = DeviceStream._callback
 
     def timed(stream: DeviceStream, block: Any, frames: int, when: Any, status: Any) -> None:
+        preempted = resource.getrusage(resource.RUSAGE_THREAD).ru_nivcsw
         began_s = time.perf_counter()
         callback(stream, block, frames, when, status)
-        taken_s.append(time.perf_counter() - began_s)
+        took_s = time.perf_counter() - began_s
+        if resource.getrusage(resource.RUSAGE_THREAD).ru_nivcsw == preempted:
+            taken_s.append(took_s)
 
     setattr(DeviceStream, callback.__name__, timed)
     return taken_s

@@ -83,11 +83,11 @@ def test_what_overflows_while_the_program_is_held_up_is_told(plug_in: PlugIn, he
 def test_the_callback_is_quick(plug_in: PlugIn, hear: Hear) -> None:
     def p99_s() -> float:
         environment = plug_in(noise(48000), 48000, plug=False).environment()
-        callbacks_s = hear(environment, "--time-callback", seconds=6).result["callbacks_s"]
-        assert len(callbacks_s) > 50
+        callbacks_s = hear(environment, "--time-callback", seconds=12).result["callbacks_s"]
+        assert len(callbacks_s) > 80
         return float(np.quantile(callbacks_s, 0.99))
 
-    # The best of three: other work on the machine takes the core away for as long as it likes.
+    # The best of three, as a virtual machine is held up without being told.
     assert any(p99_s() < 0.001 for _ in range(3))
 
 
