@@ -21,15 +21,15 @@ from sayd_cli.engine.endpointing import (
 
 CONFIG = EndpointingConfig()
 HOP_MS = CONFIG.hop_ms
-Hops = list[tuple[float, float]]
+Hops = list[tuple[float, float, float]]
 
 
 def run(hops: Hops, *, finished: bool = False, finish: bool = True) -> list[Decision]:
     """Every decision for the hops; each verdict is ``finished``."""
     endpointer = Endpointer(CONFIG)
     decisions: list[Decision] = []
-    for probability, level_dbfs in hops:
-        new = endpointer.push(probability, level_dbfs)
+    for hop in hops:
+        new = endpointer.push(*hop)
         decisions += new
         if VerdictDue() in new:
             decisions += endpointer.verdict(finished)
@@ -41,11 +41,16 @@ def closed(decisions: list[Decision]) -> list[Span]:
 
 
 def speech(duration_ms: int) -> Hops:
-    return [(1.0, -20.0)] * (duration_ms // HOP_MS)
+    return [(1.0, -20.0, 0.9)] * (duration_ms // HOP_MS)
+
+
+def unvoiced(duration_ms: int) -> Hops:
+    """What is taken for speech, and has no pitch."""
+    return [(1.0, -20.0, CONFIG.voiced - 0.01)] * (duration_ms // HOP_MS)
 
 
 def silence(duration_ms: int) -> Hops:
-    return [(0.0, -60.0)] * (duration_ms // HOP_MS)
+    return [(0.0, -60.0, 0.1)] * (duration_ms // HOP_MS)
 
 
 def test_an_utterance_has_its_pre_roll_and_ends_with_its_speech() -> None:
@@ -99,11 +104,33 @@ def test_partials_of_a_long_utterance_come_less_often() -> None:
 
 
 def test_clicks_and_breaths_are_not_utterances() -> None:
-    click = [(1.0, -20.0)] * 2
-    breath = [(0.8, -40.0)] * 10
+    click = [(1.0, -20.0, 0.9)] * 2
+    breath = [(0.8, -40.0, 0.9)] * 10
     assert run(silence(960) + click + silence(960) + breath + silence(960)) == []
     assert run(silence(960) + breath) == []
     assert run(breath * 100) == []
+
+
+def test_a_short_sound_without_a_pitch_is_no_word() -> None:
+    sound = unvoiced(CONFIG.short_speech_ms)
+    assert run(silence(960) + sound + silence(3200) + sound) == []
+
+
+def test_one_hop_with_a_pitch_makes_a_short_word() -> None:
+    word = unvoiced(128) + speech(HOP_MS) + unvoiced(128)
+    (span,) = closed(run(silence(960) + word + silence(3200)))
+    assert (span.speech_start_hop, span.speech_end_hop) == (30, 39)
+
+
+def test_a_whisper_is_heard() -> None:
+    whisper = unvoiced(CONFIG.short_speech_ms + HOP_MS)
+    assert len(closed(run(silence(960) + whisper + silence(3200)))) == 1
+
+
+def test_a_hiss_before_a_word_stays_in_its_pre_roll() -> None:
+    hops = silence(960) + unvoiced(128) + silence(192) + speech(320) + silence(3200)
+    (span,) = closed(run(hops))
+    assert span.start_hop <= 30
 
 
 def test_the_end_of_the_stream_closes_what_is_under_way() -> None:
@@ -114,8 +141,8 @@ def test_the_end_of_the_stream_closes_what_is_under_way() -> None:
 def test_a_long_utterance_is_cut_at_its_quietest_place() -> None:
     hops = speech(20000)
     for at in (439, 440, 441):
-        hops[at] = (1.0, -45.0)
-    hops[460] = (1.0, -60.0)
+        hops[at] = (1.0, -45.0, 0.9)
+    hops[460] = (1.0, -60.0, 0.9)
     first, second = closed(run(hops))
     assert first.end_hop == second.start_hop == 440
     assert second.end_hop == len(hops)
@@ -124,8 +151,8 @@ def test_a_long_utterance_is_cut_at_its_quietest_place() -> None:
 def test_a_cut_prefers_what_is_least_like_speech() -> None:
     hops = speech(20000)
     for at in (419, 420, 421):
-        hops[at] = (1.0, -45.0)
-    hops[450] = (0.1, -20.0)
+        hops[at] = (1.0, -45.0, 0.9)
+    hops[450] = (0.1, -20.0, 0.9)
     assert 449 <= closed(run(hops))[0].end_hop <= 451
 
 
@@ -133,9 +160,12 @@ hops_of_anything = st.lists(
     st.tuples(
         st.sampled_from([(0.0, 1), (0.2, 3), (0.4, 2), (0.6, 3), (1.0, 8), (1.0, 200), (0.0, 20)]),
         st.floats(-120, 0),
+        st.sampled_from([0.0, 0.3, 1.0]),
     ),
     max_size=40,
-).map(lambda runs: [(p, level) for (p, count), level in runs for _ in range(count)])
+).map(
+    lambda runs: [(p, level, voicing) for (p, count), level, voicing in runs for _ in range(count)]
+)
 
 
 @given(hops_of_anything, st.booleans())
@@ -158,7 +188,7 @@ def test_no_speech_is_left_out(hops: Hops, finished: bool) -> None:
         for span in closed(run(hops, finished=finished))
         for hop in range(span.start_hop, span.end_hop)
     }
-    sure = [probability == 1.0 for probability, _ in hops]
+    sure = [probability == 1.0 and voicing == 1.0 for probability, _, voicing in hops]
     for at in range(len(hops) - 2):
         if all(sure[at : at + 3]):
             assert {at, at + 1, at + 2} <= covered
@@ -175,8 +205,8 @@ def test_every_span_asks_only_for_audio_that_was_kept(hops: Hops, finished: bool
             if isinstance(decision, PartialDue | PauseBegun | Closed):
                 assert decision.span.start_hop >= kept_from_hop
 
-    for at, (probability, level_dbfs) in enumerate(hops):
-        new = endpointer.push(probability, level_dbfs)
+    for at, hop in enumerate(hops):
+        new = endpointer.push(*hop)
         check(new)
         if VerdictDue() in new:
             check(endpointer.verdict(finished))

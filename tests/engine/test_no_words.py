@@ -67,6 +67,24 @@ async def test_the_room_around_speech_is_not_lifted_into_words(engine: EmbeddedE
     assert (await hear(engine, room * 30)).events == ()
 
 
+@pytest.mark.parametrize(
+    ("sample_rate_hz", "offset"), [(16000, 0), (16000, 64), (16000, 256), (8000, 64), (8000, 448)]
+)
+async def test_a_click_after_speech(
+    engine: EmbeddedEngine, sample_rate_hz: int, offset: int
+) -> None:
+    # At 42.9 s, 1.2 s after the last word. Where the hops fall on it decides what the detector
+    # makes of it: at these offsets (in samples at 16 kHz) one or both were taken for speech.
+    samples = speech("two_cities.wav", sample_rate_hz)[36 * sample_rate_hz :]
+    pcm = pcm16(samples)
+    heard = await hear(engine, pcm[offset * sample_rate_hz // 16000 * 2 :] + pcm, sample_rate_hz)
+    pass_s = len(samples) / sample_rate_hz
+    ends_s = [final.end_s for final in heard.finals if final.end_s is not None]
+    assert len(ends_s) >= 2
+    # The last words end at 41.7 s.
+    assert all(end_s % pass_s < 6.2 for end_s in ends_s)
+
+
 @pytest.mark.parametrize("sample_rate_hz", [16000, 8000])
 @pytest.mark.parametrize("pcm", [b"", bytes(2), bytes(1022), bytes(1024)])
 async def test_hardly_any_audio(engine: EmbeddedEngine, pcm: bytes, sample_rate_hz: int) -> None:
