@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Annotated
@@ -18,6 +18,7 @@ from typing import Annotated
 import typer
 
 from sayd_cli import __version__
+from sayd_cli.cli.streams import require_output
 from sayd_cli.errors import SaydError
 
 _HELP = """Live transcription in a terminal: speech in, text out.
@@ -29,12 +30,14 @@ Without a key it works on this machine alone; with SAYD_API_KEY it uses the Sayd
 class CommandEntry:
     """A command: its name, the module that has it, and what it does in one line.
 
-    The module has a function ``command``, or, for a group of commands, a Typer ``app``.
+    The module has a function ``command``, or, for a group of commands, a Typer ``app``. One that
+    prints is not begun where standard output is closed.
     """
 
     name: str
     module: str
     summary: str
+    prints: bool = True
 
 
 COMMANDS = (
@@ -44,7 +47,9 @@ COMMANDS = (
     CommandEntry("demo", "sayd_cli.cli.demo", "Listen to a recording that comes with sayd."),
     CommandEntry("sessions", "sayd_cli.cli.sessions", "Create, list and show sessions."),
     CommandEntry("devices", "sayd_cli.cli.devices", "List the microphones, and test one."),
-    CommandEntry("serve", "sayd_cli.cli.serve", "Serve the Sayd API on this machine."),
+    CommandEntry(
+        "serve", "sayd_cli.cli.serve", "Serve the Sayd API on this machine.", prints=False
+    ),
 )
 
 
@@ -84,11 +89,12 @@ def build(wanted: str | None = None) -> typer.Typer:
     return app
 
 
-def run(arguments: Sequence[str]) -> int:
+def run(arguments: Sequence[str], on_begin: Callable[[], None] = lambda: None) -> int:
     """Run a command line.
 
     Args:
         arguments: What follows the name of the program.
+        on_begin: Called once the command is loaded, before it is run.
 
     Returns:
         The exit status.
@@ -97,10 +103,12 @@ def run(arguments: Sequence[str]) -> int:
     wanted = next((argument for argument in arguments if not argument.startswith("-")), "")
     command = typer.main.get_command(build(wanted))
     try:
+        on_begin()
         # Not ``command.main``: it turns a closed pipe into a failure.
         words = list(arguments) or ["--help"]
         with command.make_context("sayd", words, obj=invocation) as context:
             command.invoke(context)
+        sys.stdout.flush()
     except typer.Exit as exc:
         return exc.exit_code
     except SaydError as exc:
@@ -109,7 +117,6 @@ def run(arguments: Sequence[str]) -> int:
         return _fail(exc.format_message(), _usage_remedy(wanted), exc.exit_code)
     except BrokenPipeError:
         # Whoever read the results has gone, which is no failure: `sayd … | head` is done.
-        _let_go_of_stdout()
         return 0
     except (KeyboardInterrupt, typer.Abort):
         return 130
@@ -120,23 +127,35 @@ def run(arguments: Sequence[str]) -> int:
     return 0
 
 
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"sayd {__version__}")
+        raise typer.Exit
+
+
 def _root(
     context: typer.Context,
     version: Annotated[
-        bool, typer.Option("--version", help="Show the version, and leave.", is_eager=True)
+        bool,
+        typer.Option(
+            "--version",
+            help="Show the version, and leave.",
+            is_eager=True,
+            callback=_tell_version,
+        ),
     ] = False,
     debug: Annotated[
         bool, typer.Option("--debug", help="Say on stderr what goes on; tracebacks for errors.")
     ] = False,
 ) -> None:
-    if version:
-        typer.echo(f"sayd {__version__}")
-        raise typer.Exit
     from sayd_cli.cli.logs import configure_logging
+    from sayd_cli.settings.environment import read_environment
 
     if isinstance(context.obj, Invocation):
         context.obj.debug = debug
-    configure_logging(debug=debug, wanted=os.environ.get("SAYD_LOG", ""))
+    configure_logging(debug=debug, wanted=read_environment(os.environ).log)
+    if all(entry.prints for entry in COMMANDS if entry.name == context.invoked_subcommand):
+        require_output()
 
 
 def _not_loaded() -> None:
@@ -155,15 +174,3 @@ def _fail(message: str, remedy: str, status: int, *, debug: bool = False) -> int
         traceback.print_exc()
     complain(message, remedy)
     return status
-
-
-def _let_go_of_stdout() -> None:
-    """Point stdout at nothing, or the interpreter complains when it flushes it at its end."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, sys.stdout.fileno())
-    except (OSError, ValueError):
-        # Not a real file, as in tests: then there is nothing to complain about.
-        return
-    finally:
-        os.close(nowhere)

@@ -107,6 +107,8 @@ def command(
     check_codec(codec)
     environment = read_environment(os.environ)
     backend = choose_backend(environment, local=local)
+    if backend is BackendName.LOCAL:
+        _check_local_language(language)
     chosen_for_them = local is None and environment.backend is BackendChoice.AUTO
     plan = Plan(
         source=_source(source, device, rate),
@@ -117,7 +119,13 @@ def command(
             once=once,
             duration_s=duration,
         ),
-        show=Show(format=format_, interim=interim, timestamps=timestamps, quiet=quiet),
+        show=Show(
+            format=format_,
+            interim=interim,
+            timestamps=timestamps,
+            quiet=quiet,
+            keys=source != "-",
+        ),
         title=name,
         keep=not no_history,
         record=_not_the_source(record, source),
@@ -125,6 +133,24 @@ def command(
     if chosen_for_them and backend is BackendName.LOCAL and not quiet:
         say("no key, so the local engine listens; SAYD_API_KEY would use the service")
     run_plan(plan, environment)
+
+
+def _check_local_language(language: str) -> None:
+    """Refuse what the local engine does not know, before anything is opened for nothing."""
+    from sayd_cli.cli.extras import require_local
+
+    primary = language.partition("-")[0]
+    if primary in ("auto", "multi"):
+        return
+    require_local()
+    from sayd_cli.engine.embedded import EmbeddedEngine
+
+    known = EmbeddedEngine.languages
+    if primary not in known:
+        raise UsageError(
+            f"the local engine does not know {language}; it knows {', '.join(known)}",
+            f"use -l {known[0]}, or set SAYD_API_KEY to use the service",
+        )
 
 
 def _not_the_source(record: Path | None, source: str | None) -> Path | None:
@@ -146,7 +172,10 @@ def _source(argument: str | None, device: str | None, rate_hz: int) -> Source:
     if argument == "-":
         from sayd_cli.capture.pipe import PipeSource
 
-        return PipeSource(sys.stdin.buffer, rate_hz)
+        # None: whoever started us has closed it.
+        return PipeSource(None if sys.stdin is None else sys.stdin.buffer, rate_hz)
+    if not argument:
+        raise UsageError("the name of the audio file is empty", "name a file, or - for a pipe")
     from sayd_cli.capture.file import FileSource
 
     return FileSource(Path(argument), rate_hz)

@@ -9,6 +9,7 @@ from pathlib import Path
 from sayd_cli.errors import UsageError
 
 _FORMAT = "%(asctime)s %(name)s %(levelname)s %(message)s"
+_TO_STDERR = "debug"
 
 
 def configure_logging(*, debug: bool, wanted: str) -> None:
@@ -16,25 +17,31 @@ def configure_logging(*, debug: bool, wanted: str) -> None:
 
     Args:
         debug: Everything, to stderr.
-        wanted: The value of ``SAYD_LOG``: ``debug`` for the same, else a file to append to;
-            empty for nothing below a warning, and that on stderr.
+        wanted: The value of ``SAYD_LOG``: ``debug`` for the same, else a file to append
+            everything to, with or without ``debug``; empty for none. Where neither is asked
+            for, errors go to stderr.
 
     Raises:
         UsageError: The file cannot be written.
     """
+    handlers: list[logging.Handler] = []
+    if wanted not in ("", _TO_STDERR):
+        handlers.append(_file(wanted))
+    if debug or not handlers:
+        handlers.append(logging.StreamHandler(sys.stderr))
+    for handler in handlers:
+        handler.setFormatter(logging.Formatter(_FORMAT))
     logger = logging.getLogger("sayd_cli")
-    to_stderr = debug or wanted in ("", "debug")
+    logger.handlers[:] = handlers
+    logger.setLevel(logging.DEBUG if debug or wanted else logging.ERROR)
+    logger.propagate = False
+
+
+def _file(name: str) -> logging.FileHandler:
     try:
-        handler = (
-            logging.StreamHandler(sys.stderr)
-            if to_stderr
-            else logging.FileHandler(Path(wanted).expanduser(), encoding="utf-8")
-        )
-    except OSError as exc:
+        return logging.FileHandler(Path(name).expanduser(), encoding="utf-8")
+    except (OSError, RuntimeError, ValueError) as exc:
+        # The last two: a home that is nobody's, and a name that no file can have.
         raise UsageError(
             f"SAYD_LOG names a file that cannot be written: {exc}", "choose another, or unset it"
         ) from exc
-    handler.setFormatter(logging.Formatter(_FORMAT))
-    logger.handlers[:] = [handler]
-    logger.setLevel(logging.DEBUG if debug or wanted else logging.ERROR)
-    logger.propagate = False

@@ -28,12 +28,14 @@ class Show:
         interim: Interim text: on the live view, and in formats that can tell it from final text.
         timestamps: Begin each sentence with its time.
         quiet: Results and errors only.
+        keys: Keys may be read from standard input: it is not where the audio comes from.
     """
 
     format: Format = Format.TEXT
     interim: bool | None = None
     timestamps: bool = False
     quiet: bool = False
+    keys: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +45,13 @@ class Screen:
     Attributes:
         sink: Takes the reports.
         view: The live view in it, if there is one.
+        keys: Keys are to be read. Not beside a pipe: what is at its other end, such as a pager,
+            may read them from the same terminal.
     """
 
     sink: Sink
     view: LiveView | None = None
+    keys: bool = False
 
 
 @contextmanager
@@ -63,18 +68,19 @@ def screen(show: Show, backend: BackendName) -> Iterator[Screen]:
         if show.quiet:
             yield Screen(results)
         elif _is_terminal(sys.stdout) and show.format is Format.TEXT:
-            view = stack.enter_context(_live_view(sys.stdout, show, backend))
-            yield Screen(_shown(view, show), view)
+            keys = show.keys and keys_work()
+            view = stack.enter_context(_live_view(sys.stdout, show, backend, keys=keys))
+            yield Screen(_shown(view, show), view, keys)
         elif _is_terminal(sys.stderr) and not _is_terminal(sys.stdout):
             own = stack.enter_context(_second_handle(sys.stderr))
-            view = stack.enter_context(_live_view(own, show, backend))
+            view = stack.enter_context(_live_view(own, show, backend, keys=False))
             yield Screen(Tee(results, _shown(view, show)), view)
         else:
             yield Screen(Tee(results, _Notices()))
 
 
-def _live_view(stream: TextIO, show: Show, backend: BackendName) -> LiveView:
-    return LiveView(stream, backend=backend, timestamps=show.timestamps, keys=keys_work())
+def _live_view(stream: TextIO, show: Show, backend: BackendName, *, keys: bool) -> LiveView:
+    return LiveView(stream, backend=backend, timestamps=show.timestamps, keys=keys)
 
 
 def _shown(view: LiveView, show: Show) -> Sink:

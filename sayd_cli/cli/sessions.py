@@ -21,8 +21,20 @@ if TYPE_CHECKING:
     from sayd_cli.model.secret import Secret
     from sayd_cli.model.session import SessionSummary
     from sayd_cli.settings.environment import Environment
+    from sayd_cli.transport.api import ListenApi
 
 app = typer.Typer(no_args_is_help=False)
+
+_LIMIT_MAX = 1000
+_OFFSET_MAX = 2**53
+"""As the API has them."""
+
+_PAGE = 100
+_SEARCHED_MAX = 1000
+"""How many of the newest sessions at the service are looked through for the beginning of a name;
+ten calls."""
+
+_CANDIDATES_SHOWN = 5
 
 _Where = Annotated[
     bool | None,
@@ -87,8 +99,12 @@ def create(
 
 @app.command("list", help="List past sessions, newest first.")
 def list_(
-    limit: Annotated[int, typer.Option("--limit", min=1, help="How many at most.")] = 50,
-    offset: Annotated[int, typer.Option("--offset", min=0, help="How many to leave out.")] = 0,
+    limit: Annotated[
+        int, typer.Option("--limit", min=1, max=_LIMIT_MAX, help="How many at most.")
+    ] = 50,
+    offset: Annotated[
+        int, typer.Option("--offset", min=0, max=_OFFSET_MAX, help="How many to leave out.")
+    ] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
     local: _Where = None,
 ) -> None:
@@ -183,12 +199,46 @@ async def _found_at_service(reference: str) -> SessionRecord:
 
     base_url, key = _service()
     async with ListenApi(base_url, key) as api:
-        if reference != "last":
+        if reference == "last":
+            newest = await api.list(limit=1, offset=0)
+            if not newest:
+                raise NotFoundError("there is no session yet", "`sayd listen` makes one")
+            return await api.get(newest[0].session_id)
+        try:
             return await api.get(reference)
-        newest = await api.list(limit=1, offset=0)
-        if not newest:
-            raise NotFoundError("there is no session yet", "`sayd listen` makes one")
-        return await api.get(newest[0].session_id)
+        except NotFoundError:
+            return await api.get(await _completed(api, reference))
+
+
+async def _completed(api: ListenApi, beginning: str) -> str:
+    """The one name at the service that begins so.
+
+    Raises:
+        NotFoundError: None does, or several; then the message names them.
+    """
+    seen: set[str] = set()
+    found: list[str] = []
+    while beginning and len(seen) < _SEARCHED_MAX:
+        page = [row.session_id for row in await api.list(limit=_PAGE, offset=len(seen))]
+        new = [name for name in dict.fromkeys(page) if name not in seen]
+        # Not: a page that is short. A service may give fewer than were asked for.
+        if not new:
+            break
+        seen.update(new)
+        found += [name for name in new if name.startswith(beginning)]
+    if not found:
+        raise NotFoundError(
+            f"the service has no such session: {beginning!r}",
+            "`sayd sessions list` shows those it has",
+        )
+    if len(found) > 1:
+        more = ", …" if len(found) > _CANDIDATES_SHOWN else ""
+        raise NotFoundError(
+            f"{beginning!r} begins the name of more than one session: "
+            f"{', '.join(found[:_CANDIDATES_SHOWN])}{more}",
+            "give more of the name",
+        )
+    return found[0]
 
 
 def _print_table(summaries: Sequence[SessionSummary]) -> None:

@@ -43,8 +43,13 @@ class SecretUrl:
         return self._value
 
     def __str__(self) -> str:
-        """The URL with every query value and any user part masked; its host and path stay."""
-        parts = urlsplit(self._value)
+        """The URL with every query value and any user part masked; its host and path stay. Of
+        what is no URL nothing is shown: nobody knows where a secret stands in it.
+        """
+        try:
+            parts = urlsplit(self._value)
+        except ValueError:
+            return MASK
         host = parts.netloc.rpartition("@")[2]
         if "@" in parts.netloc:
             host = f"{MASK}@{host}"

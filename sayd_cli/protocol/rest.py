@@ -22,6 +22,9 @@ from sayd_cli.protocol.fields import fraction, number, string
 
 Body = dict[str, Any]
 
+_IDENTIFIER_CHARS = 200
+"""The longest name of a session that is believed; the service's have 36 characters."""
+
 _LIST_KEYS = ("sessions", "items", "data", "results")
 _SENTENCE_KEYS = ("transcripts", "sentences", "segments")
 
@@ -105,7 +108,8 @@ def encode_summaries(summaries: Iterable[SessionSummary]) -> list[Body]:
 
 
 def decode_summaries(body: object) -> tuple[SessionSummary, ...]:
-    """The sessions in the answer to ``GET /api/listen``; rows without a name are left out.
+    """The sessions in the answer to ``GET /api/listen``; rows whose name is missing, or none
+    that could be shown or asked for, are left out.
 
     Raises:
         ProtocolError: There is no list in it.
@@ -229,10 +233,13 @@ def _fields(body: object) -> Body:
 
 
 def _identifier(fields: Body) -> str:
+    """The session's name, or an empty string where there is none that can be one."""
     value = fields.get("session_id") or fields.get("id")
     if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    return string(value)
+        # As a number of so many digits at most: str() of a longer one may raise.
+        value = str(value) if abs(value) < 10**_IDENTIFIER_CHARS else ""
+    name = string(value)
+    return name if len(name) <= _IDENTIFIER_CHARS and name.isprintable() else ""
 
 
 def _milliseconds(seconds: float | None) -> int | None:

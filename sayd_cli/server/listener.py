@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
@@ -23,6 +24,16 @@ _CUT_OFF_S = 1
 
 _TICK_S = 1.0
 """How often the ``Date`` header is brought up to date."""
+
+
+_uvicorn_log = logging.getLogger("uvicorn.error")
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """False for what uvicorn says of every WebSocket that is refused with an answer of its own, as
+    those to an unknown path are: its client has got that answer.
+    """
+    return record.msg != "ASGI callable returned without completing handshake."
 
 
 class _Uvicorn(uvicorn.Server):
@@ -89,6 +100,7 @@ async def listening(
         server_header=False,
         timeout_graceful_shutdown=_CUT_OFF_S,
     )
+    _uvicorn_log.addFilter(_is_news)  # A second time changes nothing.
     server = _Uvicorn(config, drain)
     serving = asyncio.create_task(server.serve(sockets=[bound]), name="sayd-server")
     try:

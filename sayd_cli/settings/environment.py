@@ -25,18 +25,29 @@ class Environment:
     """What the user has set.
 
     Attributes:
-        key: ``SAYD_API_KEY``; None when absent or empty.
+        given_key: ``SAYD_API_KEY`` as it was given; None when absent or empty.
         base_url: ``SAYD_BASE_URL``, or the hosted service.
         backend: ``SAYD_BACKEND``.
         home: ``SAYD_HOME``: one folder for everything; None for the platform's own places.
         log: ``SAYD_LOG``: ``debug`` or a file's path; empty for none.
     """
 
-    key: Secret | None
+    given_key: Secret | None
     base_url: str
     backend: BackendChoice
     home: str | None
     log: str
+
+    @property
+    def key(self) -> Secret | None:
+        """The key, if there is one; asked for only where one is needed.
+
+        Raises:
+            KeyRefusedError: What was given cannot be a key.
+        """
+        if self.given_key is not None:
+            _check_key(self.given_key.reveal())
+        return self.given_key
 
 
 def read_environment(variables: Mapping[str, str]) -> Environment:
@@ -44,15 +55,15 @@ def read_environment(variables: Mapping[str, str]) -> Environment:
 
     Raises:
         UsageError: A variable has a value that it cannot have.
-        KeyRefusedError: The key cannot be one.
     """
     backend = variables.get("SAYD_BACKEND") or BackendChoice.AUTO.value
     if backend not in list(BackendChoice):
         raise UsageError(
             f"SAYD_BACKEND is {backend!r}", f"use one of {', '.join(BackendChoice)}, or unset it"
         )
+    key = variables.get("SAYD_API_KEY", "").strip()
     return Environment(
-        key=_key(variables.get("SAYD_API_KEY", "").strip()),
+        given_key=Secret(key) if key else None,
         base_url=variables.get("SAYD_BASE_URL", "").strip() or DEFAULT_BASE_URL,
         backend=BackendChoice(backend),
         home=variables.get("SAYD_HOME") or None,
@@ -60,11 +71,9 @@ def read_environment(variables: Mapping[str, str]) -> Environment:
     )
 
 
-def _key(value: str) -> Secret | None:
-    if not value:
-        return None
+def _check_key(value: str) -> None:
     if not value.isascii() or not value.isprintable() or " " in value:
         raise KeyRefusedError(
-            "the key holds characters that no key has", "check SAYD_API_KEY: copy it again"
+            "the key holds characters that no key has",
+            "check SAYD_API_KEY: copy it again; or use --local",
         )
-    return Secret(value)

@@ -7,7 +7,9 @@ have it.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from http import HTTPStatus
+from json import loads
 from typing import TYPE_CHECKING, Self
 
 from sayd_cli import __version__
@@ -25,7 +27,7 @@ from sayd_cli.model.record import SessionRecord
 from sayd_cli.model.secret import Secret
 from sayd_cli.model.session import Session, SessionSettings, SessionSummary
 from sayd_cli.protocol import rest
-from sayd_cli.transport.address import is_loopback, is_service_address, shown_host
+from sayd_cli.transport.address import is_loopback, is_service_address, shown_address, shown_host
 
 if TYPE_CHECKING:
     import httpx
@@ -33,6 +35,21 @@ if TYPE_CHECKING:
 _PATH = "/api/listen"
 _TIMEOUT_S = 15.0
 _ERROR_CHARS = 200
+
+_ANSWER_BYTES = 4 << 20
+"""The largest answer but one: a list of a thousand sessions has a tenth of it."""
+
+_RECORD_BYTES = 64 << 20
+"""The largest session: an hour of speech, with times and what JSON adds, has a third of a MiB."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """A response, read to its end."""
+
+    status: int
+    data: bytes
+    retry_after: str
 
 
 class ListenApi:
@@ -72,8 +89,9 @@ class ListenApi:
                 # A proxy is for the world outside; our own server is reached directly.
                 trust_env=not is_loopback(self._base_url),
             )
-        except httpx.InvalidURL as exc:
-            raise _bad_address(self._base_url) from exc
+        except httpx.InvalidURL:
+            # The original error may quote a part of the address where a password is.
+            raise _bad_address(self._base_url) from None
         except UnicodeEncodeError:
             # The original error quotes the key.
             raise KeyRefusedError(
@@ -87,13 +105,13 @@ class ListenApi:
 
     async def create(self, settings: SessionSettings) -> Session:
         """``POST /api/listen``."""
-        body = await self._call("POST", _PATH, json=rest.encode_settings(settings))
-        return rest.decode_session(body)
+        answer = await self._call("POST", _PATH, json=rest.encode_settings(settings))
+        return rest.decode_session(self._body(answer))
 
     async def list(self, *, limit: int, offset: int) -> tuple[SessionSummary, ...]:
         """``GET /api/listen``: sessions, as the service orders them."""
-        body = await self._call("GET", _PATH, params={"limit": limit, "offset": offset})
-        return rest.decode_summaries(body)
+        answer = await self._call("GET", _PATH, params={"limit": limit, "offset": offset})
+        return rest.decode_summaries(self._body(answer))
 
     async def get(self, session_id: str) -> SessionRecord:
         """``GET /api/listen/{id}``.
@@ -103,7 +121,28 @@ class ListenApi:
         """
         from urllib.parse import quote
 
-        return rest.decode_record(await self._call("GET", f"{_PATH}/{quote(session_id, safe='')}"))
+        path = f"{_PATH}/{quote(session_id, safe='')}"
+        answer = await self._call("GET", path, limit_bytes=_RECORD_BYTES)
+        if answer.status == HTTPStatus.NOT_FOUND:
+            raise NotFoundError(
+                f"{self._host} has no such session", "`sayd sessions list` shows those it has"
+            )
+        return rest.decode_record(self._body(answer))
+
+    @property
+    def _host(self) -> str:
+        return shown_host(self._base_url)
+
+    def _body(self, answer: _Answer) -> object:
+        """What the answer says, where it is not a refusal."""
+        if answer.status != HTTPStatus.OK:
+            raise _refusal(answer, self._host)
+        try:
+            return _parsed(answer.data)
+        except ValueError as exc:
+            raise ProtocolError(
+                f"{self._host} answered with something that is not JSON", "check SAYD_BASE_URL"
+            ) from exc
 
     async def _call(
         self,
@@ -112,16 +151,19 @@ class ListenApi:
         *,
         json: rest.Body | None = None,
         params: dict[str, int] | None = None,
-    ) -> object:
+        limit_bytes: int = _ANSWER_BYTES,
+    ) -> _Answer:
         import httpx
 
         if self._client is None:
             raise RuntimeError("ListenApi is used outside its context")
-        host = shown_host(self._base_url)
+        host = self._host
         try:
-            response = await self._client.request(method, path, json=json, params=params)
-        except (httpx.InvalidURL, httpx.UnsupportedProtocol) as exc:
-            raise _bad_address(self._base_url) from exc
+            async with self._client.stream(method, path, json=json, params=params) as response:
+                data = await _read(response, limit_bytes)
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol):
+            # The original error may quote a part of the address where a password is.
+            raise _bad_address(self._base_url) from None
         except httpx.LocalProtocolError:
             # The original error may quote the header that holds the key.
             raise KeyRefusedError(
@@ -142,24 +184,43 @@ class ListenApi:
                 f"cannot reach {host}: {_reason(exc)}",
                 "check the network and SAYD_BASE_URL, or use --local",
             ) from exc
-        if response.status_code != HTTPStatus.OK:
-            raise _refusal(response, host)
-        try:
-            return response.json()
-        except ValueError as exc:
+        if data is None:
             raise ProtocolError(
-                f"{host} answered with something that is not JSON", "check SAYD_BASE_URL"
-            ) from exc
+                f"{host} answered with more than {limit_bytes >> 20} MiB", "check SAYD_BASE_URL"
+            )
+        return _Answer(response.status_code, data, response.headers.get("Retry-After", ""))
 
 
-def _refusal(response: httpx.Response, host: str) -> SaydError:
+async def _read(response: httpx.Response, limit_bytes: int) -> bytes | None:
+    """The body, or None when it is longer than the limit; no more than that is ever held."""
+    data = bytearray()
+    async for part in response.aiter_bytes():
+        data += part
+        if len(data) > limit_bytes:
+            return None
+    return bytes(data)
+
+
+def _parsed(data: bytes) -> object:
+    """The JSON value.
+
+    Raises:
+        ValueError: It is none, or one that nobody would write.
+    """
     try:
-        said = rest.decode_error(response.json())
+        return loads(data)
+    except RecursionError as exc:
+        raise ValueError("nested too deeply") from exc
+
+
+def _refusal(answer: _Answer, host: str) -> SaydError:
+    try:
+        said = rest.decode_error(_parsed(answer.data))
     except ValueError:
         said = ""
     # What a server says goes to a terminal: no control characters, and not a page of HTML.
     said = "".join(char for char in said if char.isprintable())[:_ERROR_CHARS]
-    status = response.status_code
+    status = answer.status
     reason = said or _phrase(status)
     match status:
         case HTTPStatus.UNAUTHORIZED:
@@ -169,11 +230,10 @@ def _refusal(response: httpx.Response, host: str) -> SaydError:
                 f"{host} refused the request: {reason}", "check the key and its subscription"
             )
         case HTTPStatus.NOT_FOUND:
-            return NotFoundError(
-                f"{host} has no such session", "`sayd sessions list` shows those it has"
-            )
+            # Of a session, ``get`` says so itself; here the whole API is not where we look for it.
+            return RefusedError(f"{host} answered 404: {reason}", "check SAYD_BASE_URL")
         case HTTPStatus.TOO_MANY_REQUESTS | HTTPStatus.SERVICE_UNAVAILABLE:
-            wait_s = _retry_after_s(response)
+            wait_s = _retry_after_s(answer)
             when = "later" if wait_s is None else f"in {wait_s:.0f} s"
             return BusyError(f"{host} is busy: {reason}", f"try again {when}", retry_after_s=wait_s)
         case _:
@@ -187,9 +247,9 @@ def _phrase(status: int) -> str:
         return "no reason given"
 
 
-def _retry_after_s(response: httpx.Response) -> float | None:
+def _retry_after_s(answer: _Answer) -> float | None:
     """The ``Retry-After`` header in seconds; its other form, a date, is not used by this API."""
-    value = response.headers.get("Retry-After", "")
+    value = answer.retry_after
     return float(value) if value.isascii() and value.isdigit() else None
 
 
@@ -199,6 +259,6 @@ def _reason(exc: Exception) -> str:
 
 def _bad_address(base_url: str) -> UsageError:
     return UsageError(
-        f"{base_url!r} is not the address of a service",
+        f"{shown_address(base_url)!r} is not the address of a service",
         "set SAYD_BASE_URL to a URL such as https://api.sayd.dev",
     )

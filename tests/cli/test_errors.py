@@ -48,6 +48,11 @@ def assert_clear(
         (["no-such-command"], "no-such-command"),
         (["sessions", "no-such-command"], "no-such-command"),
         (["sessions", "list", "--limit", "0"], "--limit"),
+        (["sessions", "list", "--limit", "99999999999999999999"], "--limit"),
+        (["sessions", "list", "--offset", "99999999999999999999"], "--offset"),
+        (["listen", "", "--local"], "the name of the audio file is empty"),
+        (["listen", str(BECKETT), "-l", "zh", "--local"], "use -l en, or set SAYD_API_KEY"),
+        (["listen", "--language", "zh-CN"], "the local engine does not know zh-CN; it knows en"),
         (["sessions", "show", "no-such-session", "--local"], "no-such-session"),
         (["serve", "--port", "99999999"], "--port"),
         (["serve", "--host", "0.0.0.0", "--port", "0"], "without keys"),
@@ -62,6 +67,32 @@ def test_usage_in_the_environment() -> None:
     assert_clear(sayd("listen", env={"SAYD_BACKEND": "moon"}), 2, "SAYD_BACKEND")
     cloud = {"SAYD_API_KEY": "k", "SAYD_BASE_URL": "nonsense"}
     assert_clear(sayd("sessions", "create", env=cloud), 2, "'nonsense'", "SAYD_BASE_URL")
+
+
+@pytest.mark.parametrize("language", ["en-GB", "auto"])
+def test_a_language_that_the_local_engine_takes(language: str) -> None:
+    result = sayd("listen", "/nonexistent.wav", "-l", language, "--local")
+    assert_clear(result, 5, "does not exist")
+
+
+def test_a_password_in_the_address_is_never_shown() -> None:
+    for address in ("http://user:topsecret@/x y", "user:topsecret@h", "http://u:topsecret@h:x/"):
+        for debug in ([], ["--debug"]):
+            env = {"SAYD_API_KEY": "k", "SAYD_BASE_URL": address}
+            result = sayd(*debug, "sessions", "create", env=env)
+            assert result.returncode == 2
+            assert "is not the address of a service" in result.stderr
+            assert "topsecret" not in result.stderr
+
+
+def test_a_key_that_cannot_be_one_matters_only_where_one_is_needed() -> None:
+    key = {"SAYD_API_KEY": "sk very-secret"}
+    assert sayd("sessions", "list", "--local", "--json", env=key).stdout == "[]\n"
+    assert_clear(sayd("listen", "/nonexistent.wav", "--local", env=key), 5, "does not exist")
+    for arguments in (["sessions", "list"], ["sessions", "create"], ["listen", "--cloud"]):
+        result = sayd(*arguments, env=key)
+        assert_clear(result, 3, "the key holds characters that no key has", "--local")
+        assert "very-secret" not in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -114,6 +145,7 @@ class Answering:
         (http(401, '{"error": "no such key"}'), 3, "no such key"),
         (http(403, '{"error": "subscription not active"}'), 3, "subscription not active"),
         (http(429, "{}", "Retry-After: 9\r\n"), 6, "try again in 9 s"),
+        (http(404, "no page here"), 6, "check SAYD_BASE_URL"),
         (http(400, '{"error": "we do not know it"}'), 6, "we do not know it"),
         (http(500, ""), 6, "500"),
         (b"220 mail.example ESMTP\r\n\r\n", 6, "did not answer as the Sayd API"),
@@ -273,10 +305,23 @@ def test_a_bug_is_said_to_be_one_and_shown_only_on_request() -> None:
     assert "Traceback" in shown.stderr
 
 
+def test_the_log_goes_to_its_file_and_to_stderr_as_well_on_request(tmp_path: Path) -> None:
+    log = {"SAYD_LOG": str(tmp_path / "sayd.log")}
+    arguments = ("listen", str(BECKETT), "--local", "-q")
+    assert sayd(*arguments, env=log).stderr == ""
+    alone = (tmp_path / "sayd.log").read_text()
+    assert "sayd_cli" in alone
+    both = sayd("--debug", *arguments, env=log)
+    added = (tmp_path / "sayd.log").read_text().removeprefix(alone)
+    assert added
+    assert both.stderr == added
+    assert_clear(sayd("devices", env={"SAYD_LOG": str(tmp_path)}), 2, "SAYD_LOG")
+
+
 def test_interrupting_before_anything_began_shows_no_traceback() -> None:
     code = (
         "import sys, sayd_cli.cli.app as a\n"
-        "def run(arguments): raise KeyboardInterrupt\n"
+        "def run(arguments, begin): raise KeyboardInterrupt\n"
         "a.run = run\n"
         "from sayd_cli.cli.main import main; main()"
     )

@@ -15,6 +15,7 @@ import pytest
 import websockets.sync.client
 from sayd_ai import Sayd
 from sayd_ai.exceptions import AuthenticationError
+from websockets.exceptions import InvalidStatus
 
 from sayd_cli.engine.recordings import recording
 from tests.cli.process import LIMIT_S, running, sayd
@@ -82,6 +83,46 @@ def test_a_session_that_is_not_there(cloud: dict[str, str]) -> None:
     result = sayd("sessions", "show", "no-such-session", env=cloud)
     assert result.returncode == 2
     assert "no such session" in result.stderr
+
+
+def test_the_beginning_of_a_name_is_enough_at_the_service(cloud: dict[str, str]) -> None:
+    ids = [sayd("sessions", "create", env=cloud).stdout.split()[0] for _ in range(2)]
+    known = [
+        row["session_id"]
+        for row in json.loads(sayd("sessions", "list", "--json", env=cloud).stdout)
+    ]
+    length = next(n for n in range(1, 37) if sum(i.startswith(ids[0][:n]) for i in known) == 1)
+    shown = sayd("sessions", "show", ids[0][:length], "-f", "jsonl", env=cloud)
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert json.loads(shown.stdout.splitlines()[0])["session_id"] == ids[0]
+
+
+def test_the_beginning_of_several_names_is_refused_with_them(tmp_path: Path) -> None:
+    home = {"SAYD_HOME": str(tmp_path), "SAYD_API_KEY": "any"}
+    with serving(env=home) as url:
+        cloud = {**home, "SAYD_BASE_URL": url}
+        # Seventeen names, sixteen beginnings.
+        with Sayd(api_key="any", base_url=url) as client:
+            ids = [client.listen.create().session_id for _ in range(17)]
+        twice = next(name[0] for name in ids if sum(i[0] == name[0] for i in ids) > 1)
+        result = sayd("sessions", "show", twice, env=cloud)
+        assert result.returncode == 2
+        assert "more than one session" in result.stderr
+        assert sum(name in result.stderr for name in ids if name[0] == twice) > 1
+        nobody = sayd("sessions", "show", "", env=cloud)
+        assert nobody.returncode == 2
+        assert "no such session: ''" in nobody.stderr
+
+
+def test_a_path_that_is_not_there_is_refused_without_a_word(tmp_path: Path) -> None:
+    # That nothing was written to stderr is looked at when the server ends.
+    with (
+        serving(env={"SAYD_HOME": str(tmp_path)}) as url,
+        pytest.raises(InvalidStatus) as refused,
+        websockets.sync.client.connect(f"{url.replace('http', 'ws')}/no/such/path"),
+    ):
+        pass
+    assert refused.value.response.status_code == 404
 
 
 def test_a_key_that_the_server_does_not_know(server: str) -> None:

@@ -19,3 +19,9 @@ def test_a_url_is_shown_without_its_query_values_and_user() -> None:
 
 def test_a_url_without_secrets_stays_as_it_is() -> None:
     assert str(SecretUrl("ws://127.0.0.1:80/path")) == "ws://127.0.0.1:80/path"
+
+
+def test_what_is_no_url_is_not_shown_at_all() -> None:
+    for text in ("ws://[h/?api_key=sk-1234", "ws://user:sk-1234@[::1/"):
+        assert str(SecretUrl(text)) == "***"
+        assert "1234" not in repr(SecretUrl(text))

@@ -21,6 +21,7 @@ settings = st.builds(
     st.sampled_from(Codec),
 )
 texts = st.text(min_size=1).filter(str.strip)
+names = st.text(min_size=1, max_size=200).filter(str.isprintable)
 
 
 @given(settings)
@@ -67,6 +68,9 @@ def test_a_session_round_trips_with_its_key() -> None:
         {"session_id": "x"},
         {"session_id": "x", "websocket_url": "https://h/"},
         {"session_id": "", "websocket_url": "wss://h/"},
+        {"session_id": "x" * 201, "websocket_url": "wss://h/"},
+        {"session_id": "x\x1b[2J", "websocket_url": "wss://h/"},
+        {"session_id": 10**200, "websocket_url": "wss://h/"},
     ],
 )
 def test_an_answer_without_a_session_is_a_protocol_error(body: object) -> None:
@@ -78,7 +82,7 @@ def test_an_answer_without_a_session_is_a_protocol_error(body: object) -> None:
     st.lists(
         st.builds(
             SessionSummary,
-            st.text(min_size=1),
+            names,
             st.none() | st.datetimes(timezones=st.just(UTC), min_value=datetime(1971, 1, 1)),
             st.none() | st.just("en"),
             st.none() | st.integers(0, 10**8).map(lambda ms: ms / 1000),
@@ -101,6 +105,18 @@ def test_a_list_is_found_under_the_keys_in_use(key: str) -> None:
 def test_an_answer_without_a_list_is_a_protocol_error() -> None:
     with pytest.raises(ProtocolError):
         rest.decode_summaries({"sessions": 3})
+
+
+def test_a_number_that_python_will_not_write_is_no_name() -> None:
+    assert rest.decode_summaries([{"session_id": 10**5000}]) == ()
+
+
+@pytest.mark.parametrize("name", ["x" * 201, "a\nb", "", 10**200, None, []])
+def test_a_row_whose_name_cannot_be_one_is_left_out(name: object) -> None:
+    rows = [{"session_id": name}, {"session_id": "x" * 200}]
+    assert [row.session_id for row in rest.decode_summaries(rows)] == ["x" * 200]
+    with pytest.raises(ProtocolError):
+        rest.decode_record({"session_id": name, "transcripts": []})
 
 
 @pytest.mark.parametrize("value", ["soon", "0001-01-01T00:00:00+14:00", 1e300, None, []])

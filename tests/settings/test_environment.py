@@ -23,19 +23,22 @@ def test_what_is_set_is_read() -> None:
             "SAYD_BASE_URL": "http://h",
             "SAYD_BACKEND": "local",
             "SAYD_HOME": "/h",
+            "SAYD_LOG": "debug",
         }
     )
     assert environment.key is not None
     assert environment.key.reveal() == "sk-1"
     assert environment.base_url == "http://h"
     assert environment.backend is BackendChoice.LOCAL
+    assert environment.log == "debug"
     assert "sk-1" not in repr(environment)
 
 
 @pytest.mark.parametrize("key", ["sk 1", "sk\n1", "k\u00e9y", "sk\x00"])
 def test_a_key_that_cannot_be_one_is_refused_without_being_quoted(key: str) -> None:
+    environment = read_environment({"SAYD_API_KEY": key})
     with pytest.raises(KeyRefusedError) as caught:
-        read_environment({"SAYD_API_KEY": key})
+        assert environment.key
     assert key not in caught.value.message + caught.value.remedy
 
 

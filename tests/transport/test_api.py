@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import socket
 
 import httpx
@@ -17,6 +19,7 @@ from sayd_cli.errors import (
 )
 from sayd_cli.model.secret import Secret
 from sayd_cli.model.session import SessionSettings
+from sayd_cli.transport.address import shown_address
 from sayd_cli.transport.api import ListenApi
 from tests.transport.canned import canned, http
 
@@ -35,7 +38,8 @@ async def create(base_url: str, key: Secret = KEY) -> None:
         (401, '{"error": "no such key"}', KeyRefusedError, "no such key"),
         (401, "<html>", KeyRefusedError, "unauthorized"),
         (403, '{"error": "subscription not active"}', KeyRefusedError, "subscription"),
-        (404, "{}", NotFoundError, "no such session"),
+        (404, "{}", RefusedError, "answered 404: not found"),
+        (404, '{"error": "no page"}', RefusedError, "answered 404: no page"),
         (429, '{"error": "slow down"}', BusyError, "slow down"),
         (503, "", BusyError, "service unavailable"),
         (500, "[]", RefusedError, "500"),
@@ -55,6 +59,68 @@ async def test_every_answer_has_its_error(
             await create(server.base_url)
     assert type(caught.value) is kind
     assert KEY.reveal() not in repr(caught.value)
+
+
+async def test_a_wrong_address_is_not_a_session_that_is_missing() -> None:
+    async with canned(http(404, "{}")) as server, ListenApi(server.base_url, KEY) as api:
+        with pytest.raises(RefusedError, match="404") as caught:
+            await api.list(limit=1, offset=0)
+        assert caught.value.remedy == "check SAYD_BASE_URL"
+        with pytest.raises(NotFoundError, match="no such session"):
+            await api.get("x")
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "said"), [(200, ProtocolError, "not JSON"), (500, RefusedError, "500")]
+)
+@pytest.mark.parametrize("nest", ["[", '{"a":'])
+async def test_an_answer_that_is_nested_without_end(
+    nest: str, status: int, kind: type[SaydError], said: str
+) -> None:
+    answer = http(status, nest * 200_000)
+    async with canned(answer) as server, ListenApi(server.base_url, KEY) as api:
+        with pytest.raises(kind, match=said):
+            await api.list(limit=1, offset=0)
+
+
+MIB = 1 << 20
+
+
+async def test_an_answer_has_a_limit() -> None:
+    answer = '{"session_id": "a", "title": "%s", "sessions": [{"session_id": "b"}]}'
+    for size, whole in ((4 * MIB - 100, True), (4 * MIB, False)):
+        body = answer % ("x" * size)
+        async with canned(http(200, body)) as server, ListenApi(server.base_url, KEY) as api:
+            if whole:
+                assert len(await api.list(limit=1, offset=0)) == 1
+                continue
+            with pytest.raises(ProtocolError, match="more than 4 MiB"):
+                await api.list(limit=1, offset=0)
+            # A session may be as long as a week of speech.
+            assert (await api.get("a")).summary.title == "x" * size
+
+
+@pytest.mark.parametrize("status", [200, 400])
+async def test_an_answer_without_an_end_is_not_read_to_it(status: int) -> None:
+    head = f"HTTP/1.1 {status} X\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+    sent = 0
+
+    async def pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(head)
+        with contextlib.suppress(ConnectionError):
+            while sent < 400:
+                writer.write(b"100000\r\n" + b" " * MIB + b"\r\n")
+                await writer.drain()
+                sent += 1
+        writer.transport.abort()
+
+    async with await asyncio.start_server(pour, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(ProtocolError, match="more than 4 MiB"):
+            await create(f"http://127.0.0.1:{port}")
+    assert sent < 40
 
 
 async def test_the_time_to_wait_is_taken_from_the_header() -> None:
@@ -107,6 +173,28 @@ async def test_an_address_that_is_none(address: str) -> None:
         await create(address)
 
 
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("http://user:topsecret@/x y", "http://***@/x y"),
+        ("http://user:topsecret@h:port", "http://***@h:port"),
+        ("http://user:top?secret@[", "http://***@["),
+        ("http://user:top/secret@h", "http://***@h"),
+        ("user:topsecret@h", "***@h"),
+        ("ftp://h/?key=topsecret", "ftp://h/"),
+        ("ftp://h/#topsecret", "ftp://h/"),
+        ("ftp://h/?key=topsecret@x", "ftp://***@x"),
+        ("nonsense", "nonsense"),
+    ],
+)
+async def test_an_address_is_shown_without_its_secrets(address: str, shown: str) -> None:
+    assert shown_address(address) == shown
+    with pytest.raises(UsageError) as caught:
+        await create(address)
+    assert caught.value.message == f"{shown!r} is not the address of a service"
+    assert caught.value.__cause__ is None
+
+
 async def test_a_key_that_cannot_travel_is_not_quoted() -> None:
     for key in ("sk-\u00e9", "sk-\n1"):
         async with canned(http(200, "{}")) as server:
@@ -128,6 +216,6 @@ async def test_every_failure_of_httpx_is_translated(
         raise kind("it failed")
 
     async with ListenApi("http://127.0.0.1", KEY) as api:
-        monkeypatch.setattr(httpx.AsyncClient, "request", fail)
+        monkeypatch.setattr(httpx.AsyncClient, "send", fail)
         with pytest.raises(SaydError):
             await api.create(SessionSettings())
