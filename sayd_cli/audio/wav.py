@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import TYPE_CHECKING, Any
 
+from sayd_cli.audio.plausibility import refuse_implausible
 from sayd_cli.errors import InputError
 
 if TYPE_CHECKING:
@@ -101,7 +102,8 @@ class WavParser:
         """Take the next bytes, and give the audio among them: whole frames, often none.
 
         Raises:
-            InputError: It is not a WAVE file, or its samples are of a kind not known here.
+            InputError: It is not a WAVE file, its samples are of a kind not known here, or its
+                format is not plausible.
         """
         self._buffer += data
         audio = bytearray()
@@ -198,7 +200,8 @@ def _parse_format(body: bytes) -> WavFormat:
     encoding = _ENCODINGS.get((tag, bits))
     if encoding is None:
         raise InputError(f"WAV audio of type {tag:#06x} with {bits} bits is not known", _REMEDY)
-    if channels == 0 or sample_rate_hz == 0 or frame_bytes != channels * bits // 8:
+    refuse_implausible("the WAV header", sample_rate_hz, channels)
+    if frame_bytes != channels * bits // 8:
         raise InputError("the WAV header is damaged", _REMEDY)
     return WavFormat(encoding, channels, sample_rate_hz, frame_bytes)
 

@@ -1,30 +1,32 @@
-"""An audio file: anything libsndfile reads, of any rate and any number of channels.
+"""An audio file: anything libsndfile reads, of any plausible rate and number of channels.
 
 Owns the file and its decoding; never holds more of it than a second or so.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
 
 from sayd_cli.audio.conversion import to_mono
+from sayd_cli.audio.plausibility import refuse_implausible
 from sayd_cli.audio.resampling import Resampler
 from sayd_cli.capture.daemon import in_daemon_thread
 from sayd_cli.capture.decoder import LENGTH_UNKNOWN_FRAMES, open_decoder
-from sayd_cli.capture.handover import Handover, pump
+from sayd_cli.capture.readahead import ReadAheadSource
 from sayd_cli.errors import InputError
-from sayd_cli.model.audio import SAMPLE_BYTES, Frame
 
 _BLOCK_S = 0.5
+# Over all channels; 1 MB as floats. A read takes up a whole block, however short the file.
+_BLOCK_SAMPLES_MAX = 1 << 18
 # Read ahead while the last block is used; a file waits, so more would gain nothing.
 _AHEAD_S = 1
 # Encoders pad, and count what they padded: a little less than announced says nothing.
 _SHORT_S = 0.5
 
 
-class FileSource:
+class FileSource(ReadAheadSource):
     """A source that is read as fast as wanted.
 
     Args:
@@ -36,36 +38,21 @@ class FileSource:
             further on.
     """
 
-    live = False
-
     def __init__(self, path: str | Path, sample_rate_hz: int) -> None:
+        super().__init__(sample_rate_hz, _AHEAD_S)
         self._path = Path(path)
-        self._sample_rate_hz = sample_rate_hz
-        self._handover = Handover(_AHEAD_S * sample_rate_hz * SAMPLE_BYTES)
         self._notices: list[str] = []
 
     async def __aenter__(self) -> Self:
         file = await in_daemon_thread(
             lambda: _open(self._path), name="file-open", limit_s=None, discard=lambda f: f.close()
         )
-        pump(self._blocks(file), self._handover, "file-read")
+        self._read_ahead(self._blocks(file), "file-read")
         return self
 
-    async def __aexit__(self, *exc_info: object) -> None:
-        self._handover.close()
-
-    async def frames(self) -> AsyncIterator[Frame]:
-        """Frames of about half a second."""
-        start_sample = 0
-        while (pcm := await self._handover.get()) is not None:
-            yield Frame(pcm, start_sample, self._sample_rate_hz)
-            start_sample += len(pcm) // SAMPLE_BYTES
-        if self._handover.error is not None:
-            raise self._handover.error
-
     def stop(self) -> None:
-        """Read no further."""
-        self._handover.close()
+        """Give no more: what was read ahead had not sounded yet, and is still in the file."""
+        self._handover.discard()
 
     def notices(self) -> list[str]:
         """That the file broke off, where the decoder did not call it an error."""
@@ -76,13 +63,12 @@ class FileSource:
         import soundfile
 
         resampler = Resampler(file.samplerate, self._sample_rate_hz)
+        block_frames = min(int(file.samplerate * _BLOCK_S), _BLOCK_SAMPLES_MAX // file.channels)
         read_frames = 0
         with file:
             while True:
                 try:
-                    samples = file.read(
-                        int(file.samplerate * _BLOCK_S), dtype="float32", always_2d=True
-                    )
+                    samples = file.read(block_frames, dtype="float32", always_2d=True)
                 except soundfile.SoundFileError as exc:
                     yield resampler.flush()
                     raise InputError(
@@ -106,7 +92,13 @@ class FileSource:
 
 def _open(path: Path) -> Any:
     _check(path)
-    return open_decoder(path)
+    file = open_decoder(path)
+    try:
+        refuse_implausible(str(path), file.samplerate, file.channels)
+    except InputError:
+        file.close()
+        raise
+    return file
 
 
 def _check(path: Path) -> None:

@@ -37,17 +37,18 @@ class Handover:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def put(self, block: bytes) -> bool:
-        """Leave a block, waiting for room.
+        """Leave a block, waiting for room; an empty one only asks whether more is wanted.
 
         Returns:
             False when it is closed, and no more is wanted.
         """
         with self._changed:
-            self._changed.wait_for(lambda: self._closed or self._held_bytes < self._limit_bytes)
-            if not self._closed:
-                self._blocks.append(block)
-                self._held_bytes += len(block)
-                self._wake()
+            if block:
+                self._changed.wait_for(lambda: self._closed or self._held_bytes < self._limit_bytes)
+                if not self._closed:
+                    self._blocks.append(block)
+                    self._held_bytes += len(block)
+                    self._wake()
             return not self._closed
 
     def close(self, error: BaseException | None = None) -> None:
@@ -59,6 +60,16 @@ class Handover:
                 return
             self._closed = True
             self.error = error
+            self._changed.notify_all()
+            self._wake()
+
+    def discard(self) -> None:
+        """Close it and drop what lies in it, and any error behind that, from any thread."""
+        with self._changed:
+            self._blocks.clear()
+            self._held_bytes = 0
+            self.error = None
+            self._closed = True
             self._changed.notify_all()
             self._wake()
 
@@ -94,7 +105,7 @@ def pump(blocks: Iterator[bytes], handover: Handover, name: str) -> None:
     def run() -> None:
         try:
             for block in blocks:
-                if block and not handover.put(block):
+                if not handover.put(block):
                     break
         except SaydError as exc:
             handover.close(exc)

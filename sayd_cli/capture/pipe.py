@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from typing import BinaryIO, Self
 
 from sayd_cli.audio.conversion import to_mono
 from sayd_cli.audio.resampling import Resampler
 from sayd_cli.audio.wav import MAGIC, Encoding, WavFormat, WavParser, decode
-from sayd_cli.capture.handover import Handover, pump
+from sayd_cli.capture.readahead import ReadAheadSource
 from sayd_cli.errors import InputError
-from sayd_cli.model.audio import SAMPLE_BYTES, Frame
+from sayd_cli.model.audio import SAMPLE_BYTES
 
 # A recorder at the other end loses audio when its pipe is full: read on while the session is
 # created and the engine loads. Beyond that the writer waits, as writers of files should.
@@ -36,7 +36,7 @@ _MAGICS = {
 }
 
 
-class PipeSource:
+class PipeSource(ReadAheadSource):
     """A source that arrives down a pipe; it is not live, for it may come faster than it sounds.
 
     Args:
@@ -48,12 +48,9 @@ class PipeSource:
         InputError: On entering, it is a terminal; on iterating, it is empty or not audio.
     """
 
-    live = False
-
     def __init__(self, stream: BinaryIO | None, sample_rate_hz: int) -> None:
+        super().__init__(sample_rate_hz, _AHEAD_S)
         self._stream = stream
-        self._sample_rate_hz = sample_rate_hz
-        self._handover = Handover(_AHEAD_S * sample_rate_hz * SAMPLE_BYTES)
 
     async def __aenter__(self) -> Self:
         how = "pipe some in: sayd listen - < FILE.wav"
@@ -61,28 +58,8 @@ class PipeSource:
             raise InputError("there is no standard input", how)
         if self._stream.isatty():
             raise InputError("no audio on standard input: it is a terminal", how)
-        pump(self._blocks(self._stream.fileno()), self._handover, "pipe-read")
+        self._read_ahead(self._blocks(self._stream.fileno()), "pipe-read")
         return self
-
-    async def __aexit__(self, *exc_info: object) -> None:
-        self._handover.close()
-
-    async def frames(self) -> AsyncIterator[Frame]:
-        """Frames as they arrive, of any length."""
-        start_sample = 0
-        while (pcm := await self._handover.get()) is not None:
-            yield Frame(pcm, start_sample, self._sample_rate_hz)
-            start_sample += len(pcm) // SAMPLE_BYTES
-        if self._handover.error is not None:
-            raise self._handover.error
-
-    def stop(self) -> None:
-        """Read no further; what was read is still given."""
-        self._handover.close()
-
-    def notices(self) -> list[str]:
-        """Nothing: a pipe waits, and loses nothing."""
-        return []
 
     def _blocks(self, fd: int) -> Iterator[bytes]:
         """What arrives, as PCM16 at the wanted rate."""
@@ -107,6 +84,8 @@ class PipeSource:
             if audio and parser.format is not None:
                 converter = converter or _WavConverter(parser.format, self._sample_rate_hz)
                 yield converter.push(audio)
+            else:
+                yield b""
             if parser.ended:
                 break
             data = next(reads, b"")

@@ -7,11 +7,12 @@ from collections.abc import Iterable
 import numpy as np
 import pytest
 import soundfile
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sayd_cli.audio.wav import Encoding, WavFormat, WavParser, decode
 from sayd_cli.errors import InputError
+from tests.audio.damage import damaged
 
 FORMAT = struct.pack("<HHIIHH", 1, 1, 16000, 32000, 2, 16)
 AUDIO = bytes(range(200))
@@ -133,6 +134,54 @@ def test_a_bad_header_is_an_error(data: bytes) -> None:
         with pytest.raises(InputError) as caught:
             parsed(pieces)
         assert caught.value.remedy
+
+
+def header(channels: int, sample_rate_hz: int) -> bytes:
+    return riff(
+        chunk(b"fmt ", struct.pack("<HHIIHH", 1, channels, sample_rate_hz, 0, 2 * channels, 16)),
+        chunk(b"data", bytes(640)),
+    )
+
+
+@pytest.mark.parametrize(
+    ("rate_hz", "said"),
+    [(0, "0 Hz"), (1, "1 Hz"), (999, "999 Hz"), (768_001, "768,001"), (0x7FFFFFFF, "2,147,4")],
+)
+def test_a_rate_that_no_recording_has_is_refused(rate_hz: int, said: str) -> None:
+    with pytest.raises(InputError, match=f"sample rate of {said}") as caught:
+        parsed([header(1, rate_hz)])
+    assert "1,000 to 768,000 Hz" in caught.value.remedy
+
+
+@pytest.mark.parametrize("channels", [0, 65, 0x7FFF])
+def test_channels_that_no_recording_has_are_refused(channels: int) -> None:
+    with pytest.raises(InputError, match=f"{channels:,} channels") as caught:
+        parsed([header(channels, 16000)])
+    assert "1 to 64" in caught.value.remedy
+
+
+@pytest.mark.parametrize(("channels", "rate_hz"), [(1, 1000), (1, 768_000), (64, 48_000)])
+def test_the_rarest_recordings_are_taken(channels: int, rate_hz: int) -> None:
+    wav_format, audio = parsed([header(channels, rate_hz)])
+    assert wav_format == WavFormat(Encoding.SIGNED_16, channels, rate_hz, 2 * channels)
+    assert len(audio) == 640
+
+
+@settings(deadline=20_000, max_examples=500)
+@given(damaged(), st.integers(1, 400))
+def test_a_damaged_wav_is_audio_or_an_error(data: bytes, piece_bytes: int) -> None:
+    parser = WavParser()
+    audio = b""
+    try:
+        for at in range(0, len(data), piece_bytes):
+            audio += parser.feed(data[at : at + piece_bytes])
+        parser.finish()
+    except InputError:
+        pass
+    assert len(audio) <= len(data)
+    if audio:
+        assert parser.format is not None
+        assert len(decode(audio, parser.format)) * parser.format.frame_bytes == len(audio)
 
 
 @given(st.binary())

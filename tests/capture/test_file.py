@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import asyncio
 import itertools
 import os
+import struct
+import tempfile
+import threading
 import tracemalloc
 from pathlib import Path
 from typing import Any
@@ -9,12 +13,14 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+from hypothesis import given, settings
 from numpy.typing import NDArray
 
 from sayd_cli.capture.file import FileSource
 from sayd_cli.errors import InputError
 from sayd_cli.listening.ports import Source
 from sayd_cli.model.audio import Frame
+from tests.audio.damage import damaged
 
 
 def tones(rate_hz: int, seconds: float = 2.3) -> NDArray[np.float64]:
@@ -61,7 +67,7 @@ async def test_a_file_at_the_rate_is_taken_as_it_is(tmp_path: Path, rate_hz: int
     frames = await frames_of(source)
     assert np.array_equal(joined(frames), samples)
     assert {frame.sample_rate_hz for frame in frames} == {rate_hz}
-    assert max(frame.length_samples for frame in frames) <= rate_hz
+    assert max(frame.length_samples for frame in frames) <= rate_hz // 2
     assert source.notices() == []
 
 
@@ -97,7 +103,7 @@ async def test_channels_are_averaged(tmp_path: Path) -> None:
     assert heard.tolist() == [2000] * 500
 
 
-async def test_stop_ends_it_soon(tmp_path: Path) -> None:
+async def test_stop_ends_it_with_the_frame_that_was_taken(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.wav", np.zeros(60 * 16000, dtype=np.int16), 16000)
     source = FileSource(tmp_path / "a.wav", 16000)
     frames = []
@@ -105,7 +111,18 @@ async def test_stop_ends_it_soon(tmp_path: Path) -> None:
         async for frame in source.frames():
             frames.append(frame)
             source.stop()
-    assert 0 < len(joined(frames)) < 5 * 16000
+    assert len(frames) == 1
+
+
+async def test_what_was_read_ahead_is_not_given_after_stop(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", tones(16000, 0.9), 16000)
+    async with FileSource(tmp_path / "a.wav", 16000) as source:
+        for thread in threading.enumerate():
+            if thread.name == "file-read":  # all of it is read when this has ended
+                await asyncio.to_thread(thread.join, 20)
+                assert not thread.is_alive()
+        source.stop()
+        assert [frame async for frame in source.frames()] == []
 
 
 async def test_a_long_file_is_never_held_whole(tmp_path: Path) -> None:
@@ -126,6 +143,60 @@ async def test_a_long_file_is_never_held_whole(tmp_path: Path) -> None:
     assert (
         peak_bytes - before_bytes < 8_000_000
     )  # a second of it is 0.2 MB, all of it 46 MB as floats
+
+
+def with_header(path: Path, *, channels: int, rate_hz: int, data_bytes: int) -> Path:
+    form = struct.pack("<HHIIHH", 1, channels, rate_hz, 0, 2 * channels, 16)
+    chunks = b"WAVEfmt " + struct.pack("<I", len(form)) + form
+    chunks += b"data" + struct.pack("<I", data_bytes) + bytes(data_bytes)
+    path.write_bytes(b"RIFF" + struct.pack("<I", len(chunks)) + chunks)
+    return path
+
+
+@pytest.mark.parametrize("rate_hz", [1, 999, 768_001, 0x7FFFFFFF])
+async def test_a_rate_that_no_recording_has(tmp_path: Path, rate_hz: int) -> None:
+    path = with_header(tmp_path / "a.wav", channels=1, rate_hz=rate_hz, data_bytes=160_000)
+    error = await refused(path)
+    assert f"a.wav claims a sample rate of {rate_hz:,} Hz" in error.message
+    assert "1,000 to 768,000 Hz" in error.remedy
+
+
+async def test_channels_that_no_recording_has(tmp_path: Path) -> None:
+    path = with_header(tmp_path / "a.wav", channels=65, rate_hz=16000, data_bytes=65 * 200)
+    assert "65 channels" in (await refused(path)).message
+
+
+async def test_what_a_header_says_takes_up_no_memory(tmp_path: Path) -> None:
+    path = with_header(tmp_path / "a.wav", channels=64, rate_hz=768_000, data_bytes=128 * 9600)
+    await frames_of(FileSource(path, 16000))  # imports take up memory too
+    tracemalloc.start()
+    try:
+        before_bytes, _ = tracemalloc.get_traced_memory()
+        frames = await frames_of(FileSource(path, 16000))
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert abs(len(joined(frames)) - 200) <= 1
+    assert peak_bytes - before_bytes < 16_000_000  # half a second of it is 98 MB as floats
+
+
+@settings(deadline=None, max_examples=150)
+@given(damaged())
+def test_a_damaged_wav_is_audio_or_an_error(data: bytes) -> None:
+    async def hear(path: Path) -> list[Frame]:
+        async with asyncio.timeout(20):
+            return await frames_of(FileSource(path, 16000))
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "a.wav"
+        path.write_bytes(data)
+        try:
+            frames = asyncio.run(hear(path))
+        except InputError:
+            return
+    # Damage can make it a compressed format: at worst 160 samples in 33 bytes, at 1 kHz.
+    assert len(joined(frames)) * 2 <= 200 * len(data) + 32_000
+    assert all(frame.length_samples <= 8000 for frame in frames)
 
 
 async def test_a_missing_file(tmp_path: Path) -> None:

@@ -68,6 +68,55 @@ async def test_an_error_of_the_reader_is_kept_behind_its_blocks() -> None:
     assert handover.error is error
 
 
+async def test_closing_keeps_what_lies_in_it_and_discarding_drops_it() -> None:
+    for end, left in ((Handover.close, [b"one", b"two"]), (Handover.discard, [])):
+        handover = Handover(100)
+        assert handover.put(b"one")
+        assert handover.put(b"two")
+        end(handover)
+        assert not handover.put(b"three")
+        async with asyncio.timeout(20):
+            assert await drained(handover) == left
+
+
+async def test_an_error_behind_what_is_discarded_is_not_told() -> None:
+    handover = Handover(100)
+    assert handover.put(b"good")
+    handover.close(InputError("damaged"))
+    handover.discard()
+    assert await handover.get() is None
+    assert handover.error is None
+
+
+async def test_discarding_wakes_who_waits() -> None:
+    taker, full = Handover(100), Handover(3)
+    assert full.put(b"full")
+    async with asyncio.timeout(20):
+        taking = asyncio.create_task(taker.get())
+        putting = asyncio.create_task(asyncio.to_thread(full.put, b"more"))
+        await asyncio.sleep(0)
+        taker.discard()
+        full.discard()
+        assert await taking is None
+        assert await putting is False
+
+
+async def test_a_reader_that_finds_nothing_learns_that_nothing_is_wanted() -> None:
+    handover = Handover(100)
+    ended = threading.Event()
+
+    def blocks() -> Iterator[bytes]:
+        try:
+            while True:
+                yield b""
+        finally:
+            ended.set()
+
+    pump(blocks(), handover, "test")
+    handover.close()
+    assert await asyncio.to_thread(ended.wait, 20)
+
+
 @pytest.mark.parametrize("first", [None, InputError("first")])
 async def test_the_first_close_decides(first: InputError | None) -> None:
     handover = Handover(100)

@@ -9,6 +9,7 @@ import pty
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -26,6 +27,7 @@ from sayd_cli.capture.pipe import PipeSource
 from sayd_cli.errors import InputError
 from sayd_cli.listening.ports import Source
 from sayd_cli.model.audio import Frame
+from tests.audio.damage import OUT_OVER_IN_BYTES, damaged
 
 
 class Pipe:
@@ -183,6 +185,32 @@ async def test_stop_ends_at_once_though_the_writer_says_nothing() -> None:
         made.close_writer()
 
 
+async def test_what_was_read_is_still_given_after_stop() -> None:
+    samples = noise(20 * 16000)
+    with tempfile.TemporaryFile() as file:
+        file.write(samples.tobytes())
+        file.seek(0)
+        async with PipeSource(file, 16000) as source, asyncio.timeout(60):
+            for thread in threading.enumerate():
+                if thread.name == "pipe-read":  # all of it is read when this has ended
+                    await asyncio.to_thread(thread.join, 20)
+                    assert not thread.is_alive()
+            source.stop()
+            frames = [frame async for frame in source.frames()]
+    assert np.array_equal(joined(frames), samples)
+
+
+@pytest.mark.parametrize("rate_hz", [8000, 16000])
+async def test_a_frame_is_at_most_half_a_second(rate_hz: int) -> None:
+    low = encoded(noise(160_000), 1000, "WAV", "PCM_U8")
+    raw = noise(160_000).tobytes()
+    for data, seconds in ((low, 160), (raw, 160_000 / rate_hz)):
+        async with piped(data, rate_hz=rate_hz) as source:
+            frames = [frame async for frame in source.frames()]
+        assert abs(len(joined(frames)) - seconds * rate_hz) <= 1
+        assert max(frame.length_samples for frame in frames) <= rate_hz // 2
+
+
 def test_a_read_that_blocks_does_not_hold_up_the_end_of_the_program() -> None:
     script = """
 import asyncio, sys
@@ -251,6 +279,35 @@ async def test_nothing_is_not_audio() -> None:
 @pytest.mark.parametrize("data", [b"RIFF", b"RIFF\x00\x00\x00\x00AVI " + bytes(99)])
 async def test_a_bad_wav(data: bytes) -> None:
     assert "WAV" in (await refused(data)).message
+
+
+@pytest.mark.parametrize("rate_hz", [1, 0x7FFFFFFF])
+async def test_a_wav_with_a_rate_that_no_recording_has(rate_hz: int) -> None:
+    data = bytearray(encoded(noise(20_000), 16000, "WAV", "PCM_16"))
+    data[24:28] = struct.pack("<I", rate_hz)
+    error = await refused(bytes(data))
+    assert f"sample rate of {rate_hz:,} Hz" in error.message
+
+
+async def test_a_wav_with_channels_that_no_recording_has() -> None:
+    data = bytearray(encoded(noise(20_000), 16000, "WAV", "PCM_16"))
+    data[22:24] = struct.pack("<H", 30_000)
+    assert "30,000 channels" in (await refused(bytes(data))).message
+
+
+@settings(deadline=None, max_examples=150)
+@given(damaged())
+def test_a_damaged_wav_is_audio_or_an_error(data: bytes) -> None:
+    async def hear() -> list[Frame]:
+        async with asyncio.timeout(20), piped(data) as source:
+            return [frame async for frame in source.frames()]
+
+    try:
+        frames = asyncio.run(hear())
+    except InputError:
+        return
+    assert len(joined(frames)) <= OUT_OVER_IN_BYTES * len(data) / 2 + 1
+    assert all(frame.length_samples <= 8000 for frame in frames)
 
 
 async def test_a_wav_without_samples() -> None:
