@@ -9,7 +9,6 @@ import argparse
 import asyncio
 import json
 import logging
-import resource
 import subprocess
 import sys
 import time
@@ -82,22 +81,28 @@ def command(line: str) -> None:
     subprocess.run(line, shell=True, check=True)
 
 
+def held_up_until_now_s() -> float:
+    """How long this thread has been ready to run, and was not let."""
+    schedule = Path("/proc/thread-self/schedstat")
+    return int(schedule.read_text().split()[1]) / 1e9 if schedule.exists() else 0.0
+
+
 def time_callback() -> list[float]:
     """Have the real callback, in PortAudio's thread, add the seconds that it takes.
 
-    Left out is when the core was taken away from it for other work. When it waits for something,
-    such as the interpreter, that is its own fault, and counts.
+    Without those in which it was ready to run, and the machine ran something else. That it waits
+    for something, such as the interpreter, is its own doing, and counts.
     """
     taken_s: list[float] = []
     callback = DeviceStream._callback
 
     def timed(stream: DeviceStream, block: Any, frames: int, when: Any, status: Any) -> None:
-        preempted = resource.getrusage(resource.RUSAGE_THREAD).ru_nivcsw
-        began_s = time.perf_counter()
+        held_up_s = held_up_until_now_s()
+        began_s, worked_s = time.perf_counter(), time.thread_time()
         callback(stream, block, frames, when, status)
-        took_s = time.perf_counter() - began_s
-        if resource.getrusage(resource.RUSAGE_THREAD).ru_nivcsw == preempted:
-            taken_s.append(took_s)
+        took_s, worked_s = time.perf_counter() - began_s, time.thread_time() - worked_s
+        # It may have been held up just before or after, too.
+        taken_s.append(max(worked_s, took_s - (held_up_until_now_s() - held_up_s)))
 
     setattr(DeviceStream, callback.__name__, timed)
     return taken_s

@@ -84,7 +84,7 @@ def test_the_callback_is_quick(plug_in: PlugIn, hear: Hear) -> None:
     def p99_s() -> float:
         environment = plug_in(noise(48000), 48000, plug=False).environment()
         callbacks_s = hear(environment, "--time-callback", seconds=12).result["callbacks_s"]
-        assert len(callbacks_s) > 40  # of 120
+        assert len(callbacks_s) > 100
         return float(np.quantile(callbacks_s, 0.99))
 
     # The best of three, as a virtual machine is held up without being told.
