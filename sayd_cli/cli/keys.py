@@ -53,7 +53,9 @@ def keys_work() -> bool:
 
 
 @contextlib.contextmanager
-def key_presses(on_key: Callable[[str], None], screen: Screen | None = None) -> Iterator[bool]:
+def key_presses(
+    on_key: Callable[[str], None], screen: Screen | None = None, *, read: bool = True
+) -> Iterator[bool]:
     """Inside, keys are reported as they are pressed; to be entered in the event loop's thread.
 
     Leaving it restores the terminal; so do Ctrl-Z, until the job is back in the foreground, and
@@ -64,11 +66,12 @@ def key_presses(on_key: Callable[[str], None], screen: Screen | None = None) -> 
             left out.
         screen: Who draws on the terminal, told when it is taken away and when it is back; also
             where no keys can be read.
+        read: Read keys; without, only the job is looked after, so that Ctrl-Z finds its screen.
 
     Yields:
         Whether keys are read; False where ``keys_work`` is.
     """
-    with _reading(on_key, screen) as reading:
+    with _reading(on_key, screen, read) as reading:
         yield reading
 
 
@@ -96,13 +99,16 @@ if sys.platform != "win32":
     _LOCAL_MODES, _CONTROL_CHARACTERS = 3, 6
 
     @contextlib.contextmanager
-    def _reading(on_key: Callable[[str], None], screen: Screen | None) -> Iterator[bool]:
+    def _reading(
+        on_key: Callable[[str], None], screen: Screen | None, read: bool
+    ) -> Iterator[bool]:
         terminal_fd = _terminal_fd()
         if terminal_fd is None or _place(terminal_fd) is _Place.NOWHERE:
             yield False
             return
-        keyboard = _Keyboard(sys.stdin.fileno(), on_key) if _is_terminal(sys.stdin) else None
-        reading = keys_work()
+        read = read and _is_terminal(sys.stdin)
+        keyboard = _Keyboard(sys.stdin.fileno(), on_key) if read else None
+        reading = read and keys_work()
         with _Job(terminal_fd, keyboard, screen):
             yield reading
 
@@ -280,9 +286,11 @@ else:
         return _Place.FOREGROUND
 
     @contextlib.contextmanager
-    def _reading(on_key: Callable[[str], None], screen: Screen | None) -> Iterator[bool]:
+    def _reading(
+        on_key: Callable[[str], None], screen: Screen | None, read: bool
+    ) -> Iterator[bool]:
         """A thread that looks for keys: a console cannot be waited for by the event loop."""
-        if not keys_work():
+        if not (read and keys_work()):
             yield False
             return
         loop = asyncio.get_running_loop()

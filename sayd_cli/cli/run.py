@@ -85,7 +85,9 @@ def run_plan(plan: Plan, environment: Environment) -> None:
                 tape=tape,
             )
             if shown.view is not None:
-                stack.enter_context(key_presses(lambda key: _on_key(key, stop, pause), shown.view))
+                stack.enter_context(
+                    key_presses(lambda key: _on_key(key, stop, pause), shown.view, read=shown.keys)
+                )
             with stop_on_signals(stop, lambda: _leave_at_once(stack)):
                 await listening.run()
 

@@ -20,6 +20,8 @@ from tests.waiting import wait_until
 if sys.platform == "win32":
     pytest.skip("its shell closes no descriptors", allow_module_level=True)
 
+import termios
+
 from tests.cli.test_terminal import on_terminal
 
 BECKETT = str(recording("beckett.wav"))
@@ -176,7 +178,7 @@ def test_who_wants_ctrl_c_ignored_has_it_ignored() -> None:
     assert redirected(python(code, "x"), "").returncode == 130
 
 
-def test_the_view_beside_a_pipe_promises_no_keys() -> None:
+def test_the_view_beside_a_pipe_takes_no_keys() -> None:
     # At the other end of the pipe may be a pager, which reads keys from the same terminal.
     arguments = ("listen", BECKETT, "--local", "--pace", "realtime")
     with Emulator() as terminal, on_terminal(terminal, *arguments):
@@ -185,6 +187,7 @@ def test_the_view_beside_a_pipe_promises_no_keys() -> None:
     with Emulator() as terminal, on_terminal(terminal, *arguments, stdout=writing):
         wait_until(lambda: "listening" in terminal.status())
         assert "q stops" not in terminal.status()
+        assert termios.tcgetattr(terminal.stream.fileno())[3] & termios.ICANON
     os.close(reading)
     os.close(writing)
 
