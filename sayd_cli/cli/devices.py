@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+_HEARS = {"microphone": "the room", "monitor": "this machine"}
+
 app = typer.Typer(
     epilog="The default is marked with a star. Name one by its number, or by a part of its name "
     "that no other has: sayd listen --device NAME."
@@ -33,6 +35,7 @@ def list_(
             {
                 "index": device.index,
                 "name": device.name,
+                "kind": device.kind.value,
                 "host_api": device.host_api,
                 "default": device.is_default,
                 "sample_rate": device.sample_rate_hz,
@@ -48,6 +51,7 @@ def list_(
             Column(""),
             Column("Index", right=True),
             Column("Name", elastic=True),
+            Column("Hears"),
             Column("Host API"),
             Column("Rate", right=True),
             Column("Channels", right=True),
@@ -57,6 +61,7 @@ def list_(
                 "*" if device.is_default else "",
                 str(device.index),
                 device.name,
+                _HEARS[device.kind.value],
                 device.host_api,
                 f"{device.sample_rate_hz} Hz",
                 str(device.channels),

@@ -46,9 +46,13 @@ def test_the_list_is_what_it_was(plug_in: PlugIn) -> None:
     env = plug_in(ZEROS, 48000).environment()
     plain = sayd("devices", env=env)
     assert (plain.returncode, plain.stderr) == (0, "")
-    assert any(line.split("\t")[2:4] == [NAME, "ALSA"] for line in plain.stdout.splitlines())
+    assert any(
+        line.split("\t")[2:5] == [NAME, "the room", "ALSA"] for line in plain.stdout.splitlines()
+    )
     devices = json.loads(sayd("devices", "--json", env=env).stdout)
-    assert {"index", "name", "host_api", "default", "sample_rate", "channels"} == set(devices[0])
+    assert {"index", "name", "kind", "host_api", "default", "sample_rate", "channels"} == set(
+        devices[0]
+    )
 
 
 def test_in_a_pipe_there_is_a_line_a_second(plug_in: PlugIn) -> None:
