@@ -38,7 +38,10 @@ class Source(Protocol):
         ...
 
     def stop(self) -> None:
-        """Take no more in. ``frames()`` still gives what was captured before, then ends."""
+        """Take no more in. ``frames()`` still gives what was captured before, then ends.
+
+        Of a file nothing was captured but what ``frames()`` has given.
+        """
         ...
 
     def notices(self) -> list[str]:
