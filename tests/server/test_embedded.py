@@ -4,6 +4,7 @@ import asyncio
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -103,7 +104,7 @@ async def test_an_error_of_its_users_passes_through() -> None:
 
 async def test_leaving_gives_open_streams_their_last_sentences() -> None:
     engine = ScriptedEngine()
-    server = EmbeddedServer(engine)
+    server = EmbeddedServer(engine, replace(EMBEDDED_LIMITS, drain_s=2.0))
     async with server:
         session = await created(server.base_url, server.key.reveal())
         async with stream(session["websocket_url"]) as connection:
@@ -172,7 +173,7 @@ def test_without_the_extra_it_says_how_to_install_it() -> None:
 import asyncio, sys
 sys.modules["uvicorn"] = None
 from sayd_cli.errors import EngineMissingError
-from sayd_cli.server.embedded import EmbeddedServer
+from sayd_cli.server.embedded import EMBEDDED_LIMITS, EmbeddedServer
 async def main():
     try:
         async with EmbeddedServer(object()):
