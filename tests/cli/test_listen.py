@@ -155,7 +155,8 @@ def test_the_first_word_is_not_lost_to_start_up(plug_in: PlugIn) -> None:
 def test_a_second_interrupt_leaves_at_once(tmp_path: Path) -> None:
     fifo = tmp_path / "audio"
     # A writer that never ends, so that only the signals can.
-    line = f"mkfifo {fifo}; sleep 60 > {fifo} 2> /dev/null & exec {shlex.join(command())} listen - --local < {fifo}"
+    listen = shlex.join(command("listen", "-", "--local"))
+    line = f"mkfifo {fifo}; sleep 60 > {fifo} 2> /dev/null & exec {listen} < {fifo}"
     process = subprocess.Popen(
         ["bash", "-c", line],
         stdout=subprocess.PIPE,
