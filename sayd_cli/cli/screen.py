@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -72,8 +71,7 @@ def screen(show: Show, backend: BackendName) -> Iterator[Screen]:
             view = stack.enter_context(_live_view(sys.stdout, show, backend, keys=keys))
             yield Screen(_shown(view, show), view, keys)
         elif _is_terminal(sys.stderr) and not _is_terminal(sys.stdout):
-            own = stack.enter_context(_second_handle(sys.stderr))
-            view = stack.enter_context(_live_view(own, show, backend, keys=False))
+            view = stack.enter_context(_live_view(sys.stderr, show, backend, keys=False))
             yield Screen(Tee(results, _shown(view, show)), view)
         else:
             yield Screen(Tee(results, _Notices()))
@@ -85,15 +83,6 @@ def _live_view(stream: TextIO, show: Show, backend: BackendName, *, keys: bool) 
 
 def _shown(view: LiveView, show: Show) -> Sink:
     return _Finals(view) if show.interim is False else view
-
-
-@contextmanager
-def _second_handle(stream: TextIO) -> Iterator[TextIO]:
-    """The same terminal by another descriptor: while a microphone opens, what is written to
-    descriptor 2 is kept from the screen, and the live view is not to be lost with it.
-    """
-    with os.fdopen(os.dup(stream.fileno()), "w", encoding=stream.encoding) as own:
-        yield own
 
 
 class _Finals:
