@@ -95,6 +95,51 @@ class Sink(Protocol):
         ...
 
 
+class Spool(Protocol):
+    """Captured audio, kept until the words in it are confirmed.
+
+    Positions are samples counted from the first captured one. What is kept is a number of runs;
+    between two of them is a gap. Calls are short, and come from one thread.
+    """
+
+    @property
+    def start_sample(self) -> int:
+        """Position of the first sample that is kept, or would be. Moves forward by ``release``,
+        and by itself when there is no room for more: then the oldest audio goes."""
+        ...
+
+    @property
+    def end_sample(self) -> int:
+        """Position after the last sample that was captured."""
+        ...
+
+    def append(self, frame: Frame) -> None:
+        """Keep captured audio; it survives the death of this process once this returns.
+
+        It never fails: where the disk does, the audio is kept in memory, and ``notices`` says so.
+
+        Args:
+            frame: At ``end_sample`` or after it; then the samples between are a gap.
+        """
+        ...
+
+    def read(self, position: int, limit_samples: int) -> Frame | None:
+        """The next audio at ``position`` or after it; from one run, no longer than the limit.
+
+        None when there is none yet. Audio that was kept and cannot be read is a gap, and
+        ``notices`` says so.
+        """
+        ...
+
+    def release(self, until_sample: int) -> None:
+        """What is before ``until_sample`` is not needed any more; some of it may stay a while."""
+        ...
+
+    def notices(self) -> list[str]:
+        """What went wrong since this was last asked, each a line for the user."""
+        ...
+
+
 class Tape(Protocol):
     """Somewhere to keep the audio that is sent."""
 

@@ -63,6 +63,8 @@ class GapReason(StrEnum):
 
     DEVICE = "device"
     PAUSE = "pause"
+    STORAGE = "storage"
+    """There was no room to keep it until the service took it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,17 @@ ClientMessage = Audio | End | Keepalive
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """Server: send audio."""
+    """Server: send audio.
+
+    Attributes:
+        resume_s: For so many seconds after the connection is lost, the same URL continues the
+            same stream; None where the service does not say so.
+        received_samples: Samples of the stream that the server has; on a stream that is continued,
+            the next audio message is expected to begin there. None where it does not say so.
+    """
+
+    resume_s: float | None = None
+    received_samples: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +76,17 @@ class Final:
 
 @dataclass(frozen=True, slots=True)
 class Complete:
-    """Server: after ``End``, everything is transcribed; the stream is over."""
+    """Server: after ``End``, everything is transcribed; the stream is over.
+
+    Attributes:
+        duration_ms: How much audio it was.
+        text: The whole transcript, from services that give it here.
+        sentences: How many sentences the stream had: who has fewer has lost some.
+    """
 
     duration_ms: int | None = None
     text: str | None = None
+    sentences: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

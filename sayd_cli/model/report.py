@@ -1,7 +1,7 @@
 """What the listening loop tells those who show or keep it.
 
-A run is one ``Started``, any number of ``Interim``, ``Heard``, ``Progress``, ``Notice`` and
-``Gap``, and one ``Ended``. Times are seconds from the first captured sample.
+A run is one ``Started``, any number of ``Interim``, ``Heard``, ``Progress``, ``Notice``,
+``Reconnected`` and ``Gap``, and one ``Ended``. Times are seconds from the first captured sample.
 """
 
 from __future__ import annotations
@@ -36,6 +36,8 @@ class Phase(StrEnum):
     """By the user."""
     WAITING = "waiting"
     """For a device that went away."""
+    RECONNECTING = "reconnecting"
+    """The service is lost; audio is captured all the same."""
     FINISHING = "finishing"
 
 
@@ -98,6 +100,22 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
+class Reconnected:
+    """The service hears again, after an outage.
+
+    Attributes:
+        session_id: The session that goes on, or the new one.
+        outage_s: Seconds that the service was away.
+        replayed_s: Seconds of audio that are sent to it now because it does not have them, or may
+            not have them.
+    """
+
+    session_id: str
+    outage_s: float
+    replayed_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Gap:
     """Audio that could not be kept, or was not to be.
 
@@ -129,4 +147,4 @@ class Ended:
     words: int
 
 
-Report = Started | Interim | Heard | Progress | Notice | Gap | Ended
+Report = Started | Interim | Heard | Progress | Notice | Reconnected | Gap | Ended

@@ -62,8 +62,8 @@ def decode_client(data: bytes | str) -> ClientMessage:
 def encode_server(message: ServerMessage) -> str:
     """One server message as text."""
     match message:
-        case Ready():
-            return _text({"type": "ready"})
+        case Ready(resume_s, received):
+            return _text({"type": "ready", "resume_s": resume_s, "received_samples": received})
         case Partial(text, start_s, end_s):
             return _text({"type": "partial", "text": text, "start": start_s, "end": end_s})
         case Final(text, start_s, end_s, index, confidence, language):
@@ -79,8 +79,15 @@ def encode_server(message: ServerMessage) -> str:
                     "language": language,
                 }
             )
-        case Complete(duration_ms, text):
-            return _text({"type": "complete", "duration_ms": duration_ms, "text": text})
+        case Complete(duration_ms, text, sentences):
+            return _text(
+                {
+                    "type": "complete",
+                    "duration_ms": duration_ms,
+                    "text": text,
+                    "sentences": sentences,
+                }
+            )
         case Fault(reason, code):
             # Both spellings are known from clients of the service; each finds its own.
             return _text({"type": "error", "message": reason, "error": reason, "code": code})
@@ -100,7 +107,8 @@ def decode_server(data: bytes | str) -> tuple[ServerMessage, ...]:
     fields = _object(data)
     match fields.get("type"):
         case "ready":
-            return (Ready(),)
+            received = count(fields.get("received_samples"))
+            return (Ready(number(fields.get("resume_s")), received),)
         case "partial":
             heard = _parts(fields)
             text = " ".join(part for part in (string(f.get("text")) for f in heard) if part)
@@ -108,7 +116,11 @@ def decode_server(data: bytes | str) -> tuple[ServerMessage, ...]:
         case "sentence":
             return tuple(_final(part) for part in _parts(fields))
         case "complete":
-            return (Complete(count(fields.get("duration_ms")), string(fields.get("text")) or None),)
+            duration_ms, sentences = (
+                count(fields.get("duration_ms")),
+                count(fields.get("sentences")),
+            )
+            return (Complete(duration_ms, string(fields.get("text")) or None, sentences),)
         case "error":
             return (_fault(fields),)
         case other:

@@ -10,7 +10,7 @@ import json
 from datetime import UTC, datetime
 
 from sayd_cli.model.record import SessionRecord
-from sayd_cli.model.report import Ended, Gap, Heard, Interim, Report, Started
+from sayd_cli.model.report import Ended, Gap, Heard, Interim, Reconnected, Report, Started
 from sayd_cli.model.transcript import Sentence
 from sayd_cli.transcript.sanitize import sanitize
 
@@ -53,6 +53,13 @@ class JsonlEncoder:
                 )
             case Heard():
                 return _sentence(report.sentence)
+            case Reconnected():
+                return _line(
+                    "reconnected",
+                    session_id=sanitize(report.session_id),
+                    outage_seconds=_seconds(report.outage_s),
+                    replayed_seconds=_seconds(report.replayed_s),
+                )
             case Gap():
                 return _line(
                     "gap",

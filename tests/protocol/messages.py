@@ -30,12 +30,14 @@ finals = st.builds(
     confidence=st.none() | st.floats(0, 1),
     language=st.none() | st.text(min_size=1),
 )
-completes = st.builds(Complete, st.none() | st.integers(0, 10**9), st.none() | st.text(min_size=1))
+counts = st.none() | st.integers(0, 10**9)
+completes = st.builds(Complete, counts, st.none() | st.text(min_size=1), sentences=counts)
+readies = st.builds(Ready, seconds, counts)
 faults = st.builds(Fault, st.text(min_size=1), st.none() | st.text(min_size=1))
 
 client_messages: st.SearchStrategy[ClientMessage] = st.one_of(
     st.builds(Audio, pcm), st.just(End()), st.just(Keepalive())
 )
 server_messages: st.SearchStrategy[ServerMessage] = st.one_of(
-    st.just(Ready()), partials, finals, completes, faults
+    readies, partials, finals, completes, faults
 )
