@@ -1,0 +1,1 @@
+"""What is run for each sentence: a command of the user's."""
