@@ -1,12 +1,9 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from sayd_cli.errors import KeyRefusedError, UsageError
 from sayd_cli.settings.environment import DEFAULT_BASE_URL, BackendChoice, read_environment
-from sayd_cli.settings.paths import data_directory, history_path, server_path
 
 
 def test_nothing_set() -> None:
@@ -45,13 +42,3 @@ def test_a_key_that_cannot_be_one_is_refused_without_being_quoted(key: str) -> N
 def test_an_unknown_backend_is_refused() -> None:
     with pytest.raises(UsageError, match="SAYD_BACKEND"):
         read_environment({"SAYD_BACKEND": "moon"})
-
-
-def test_everything_is_under_the_home_that_is_set() -> None:
-    environment = read_environment({"SAYD_HOME": "/tmp/some-home"})
-    assert data_directory(environment) == Path("/tmp/some-home")
-    assert history_path(environment).parent == server_path(environment).parent
-
-
-def test_without_one_it_is_the_platforms_folder() -> None:
-    assert data_directory(read_environment({})).name == "sayd"
