@@ -121,7 +121,10 @@ class SessionStore:
             )
 
     def add_sentence(self, session_id: str, sentence: Sentence) -> None:
-        """Keep a sentence; on the disk when this returns. The same index again changes nothing.
+        """Keep a sentence; on the disk when this returns.
+
+        The same index again changes nothing, unless what is kept there is unconfirmed: that gives
+        way to what comes.
 
         Raises:
             StorageError: Also when there is no such session.
@@ -131,7 +134,11 @@ class SessionStore:
                 """INSERT INTO sentences (session_id, position, text, start_s, end_s,
                        approximate, confidence, language, unconfirmed)
                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-                   ON CONFLICT (session_id, position) DO NOTHING""",
+                   ON CONFLICT (session_id, position) DO UPDATE SET text = excluded.text,
+                       start_s = excluded.start_s, end_s = excluded.end_s,
+                       approximate = excluded.approximate, confidence = excluded.confidence,
+                       language = excluded.language, unconfirmed = excluded.unconfirmed
+                       WHERE sentences.unconfirmed""",
                 (
                     session_id,
                     sentence.index,
@@ -145,9 +152,20 @@ class SessionStore:
                 ),
             )
 
-    def finish(self, session_id: str, duration_s: float) -> None:
-        """Say that the session is over, and how many seconds of audio it had."""
+    def finish(self, session_id: str, duration_s: float, *, confirmed: bool = False) -> None:
+        """Say that the session is over. One that was interrupted has no duration until then.
+
+        Args:
+            session_id: Its name.
+            duration_s: Seconds of audio it had.
+            confirmed: The service has confirmed all it heard: what is left unconfirmed was a
+                guess at words that are now elsewhere, and goes.
+        """
         with self._transaction() as database:
+            if confirmed:
+                database.execute(
+                    "DELETE FROM sentences WHERE session_id = ? AND unconfirmed", (session_id,)
+                )
             database.execute(
                 "UPDATE sessions SET duration_s = ? WHERE session_id = ?", (duration_s, session_id)
             )
@@ -182,14 +200,18 @@ class SessionStore:
             ).fetchone()
             if row is None:
                 return None
-            sentences = database.execute(
+            summary = _summary(row)
+        return SessionRecord(summary, self.sentences(summary.session_id))
+
+    def sentences(self, session_id: str) -> tuple[Sentence, ...]:
+        """What is kept of a session so far, in order; empty also where there is no such session."""
+        with self._translated():
+            rows = self._connection().execute(
                 """SELECT position, text, start_s, end_s, approximate, confidence, language,
                        unconfirmed FROM sentences WHERE session_id = ? ORDER BY position""",
-                (session_id,),
+                (_storable(session_id),),
             )
-            return SessionRecord(
-                _summary(row), tuple(_sentence(sentence) for sentence in sentences)
-            )
+            return tuple(map(_sentence, rows))
 
     def find(self, session_id: str) -> StoredSession | None:
         """What is needed to open the session's stream, or None."""

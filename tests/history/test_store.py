@@ -85,6 +85,33 @@ def test_a_sentence_said_twice_is_kept_once(store: SessionStore) -> None:
     assert [kept.text for kept in record.sentences] == ["first"]
 
 
+def test_an_unconfirmed_sentence_gives_way_to_what_comes(store: SessionStore) -> None:
+    create(store, "one")
+    create(store, "two")
+    guess = Sentence(0, "It was the", 0.1, 0.9, approximate=True, unconfirmed=True)
+    better = Sentence(0, "It was the best", 0.1, 1.2, unconfirmed=True)
+    known = Sentence(0, "It was the best of times.", 0.2, 1.9, confidence=0.5, language="en")
+    store.add_sentence("two", guess)
+    for heard, kept in ((guess, guess), (better, better), (known, known), (guess, known)):
+        store.add_sentence("one", heard)
+        assert store.sentences("one") == (kept,)
+    assert store.sentences("two") == (guess,)
+    assert store.sentences("none") == ()
+
+
+def test_what_is_left_unconfirmed_goes_once_all_is_confirmed(store: SessionStore) -> None:
+    for name in ("one", "two"):
+        create(store, name)
+        store.add_sentence(name, sentence(0))
+        store.add_sentence(name, Sentence(1, "it was", 1.0, 1.5, unconfirmed=True))
+    store.finish("one", 3.0)
+    assert len(store.sentences("one")) == 2
+    store.finish("one", 3.5, confirmed=True)
+    assert store.sentences("one") == (sentence(0),)
+    assert len(store.sentences("two")) == 2
+    assert [row.duration_s for row in store.list()] == [None, 3.5]
+
+
 def test_creating_again_keeps_all_and_names_the_nameless(store: SessionStore) -> None:
     create(store, "one", owner="somebody")
     store.add_sentence("one", sentence(0))
