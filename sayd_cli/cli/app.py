@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -23,7 +23,7 @@ from sayd_cli.errors import SaydError
 
 _HELP = """Live transcription in a terminal: speech in, text out.
 
-Without a key it works on this machine alone; with SAYD_API_KEY it uses the Sayd service."""
+Without a key it works on this machine alone; after `sayd auth login` it uses the Sayd service."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,8 @@ COMMANDS = (
     CommandEntry(
         "serve", "sayd_cli.cli.serve", "Serve the Sayd API on this machine.", prints=False
     ),
+    CommandEntry("auth", "sayd_cli.cli.auth", "Keep the key to the service, or remove it."),
+    CommandEntry("config", "sayd_cli.cli.config", "Show what is set, and where."),
 )
 
 
@@ -149,13 +151,25 @@ def _root(
     ] = False,
 ) -> None:
     from sayd_cli.cli.logs import configure_logging
-    from sayd_cli.settings.environment import read_environment
+    from sayd_cli.settings.environment import read_variables
 
     if isinstance(context.obj, Invocation):
         context.obj.debug = debug
-    configure_logging(debug=debug, wanted=read_environment(os.environ).log)
+    configure_logging(debug=debug, wanted=read_variables(os.environ).log)
     if all(entry.prints for entry in COMMANDS if entry.name == context.invoked_subcommand):
         require_output()
+    if context.invoked_subcommand == "listen":
+        context.default_map = {"listen": _listen_defaults()}
+
+
+def _listen_defaults() -> dict[str, Any]:
+    """What the config file says: after the options and the environment, before the defaults."""
+    from sayd_cli.cli.defaults import listen_defaults
+    from sayd_cli.settings.config import load_config
+    from sayd_cli.settings.environment import read_variables
+    from sayd_cli.settings.paths import config_path
+
+    return dict(listen_defaults(load_config(config_path(read_variables(os.environ))), os.environ))
 
 
 def _not_loaded() -> None:

@@ -9,6 +9,7 @@ from sayd_cli.cli.extras import require_local
 from sayd_cli.errors import KeyMissingError
 from sayd_cli.model.secret import Secret
 from sayd_cli.model.session import BackendName
+from sayd_cli.settings.credentials import find_key, key_source
 from sayd_cli.settings.environment import BackendChoice, Environment
 from sayd_cli.transport.service import Service
 
@@ -22,16 +23,18 @@ def choose_backend(environment: Environment, *, local: bool | None) -> BackendNa
         local: What ``--local`` or ``--cloud`` said; None for neither.
 
     Raises:
-        KeyMissingError: The cloud is asked for, and there is no key.
+        KeyMissingError: The cloud is asked for, and there is no key; or one that cannot be used.
     """
     if local is None and environment.backend is not BackendChoice.AUTO:
         local = environment.backend is BackendChoice.LOCAL
     if local is None:
-        local = environment.key is None
+        local = key_source(environment) is None
     if local:
         return BackendName.LOCAL
-    if environment.key is None:
-        raise KeyMissingError("no key for the service", "set SAYD_API_KEY, or use --local")
+    if key_source(environment) is None:
+        raise KeyMissingError(
+            "no key for the service", "run `sayd auth login`, set SAYD_API_KEY, or use --local"
+        )
     return BackendName.CLOUD
 
 
@@ -51,17 +54,19 @@ def service_of(
 
 
 def cloud_key(environment: Environment) -> Secret:
-    """The key to the service.
+    """The key to the service; this may wait for the system's keyring.
 
     Raises:
-        KeyMissingError: There is none.
+        KeyMissingError: There is none, or it cannot be read.
+        KeyRefusedError: What is there cannot be a key.
     """
-    if environment.key is None:
+    found = find_key(environment)
+    if found is None:
         raise KeyMissingError(
             "no key for the service",
-            "set SAYD_API_KEY; for a service of your own, `sayd serve` and SAYD_BASE_URL",
+            "run `sayd auth login`, or set SAYD_API_KEY; `sayd serve` is a service of your own",
         )
-    return environment.key
+    return found.key
 
 
 @asynccontextmanager

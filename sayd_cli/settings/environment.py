@@ -1,19 +1,19 @@
-"""The settings that come from the environment, read once and passed on as a value."""
+"""The settings of a whole run: environment variables before the config file, as one value."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from sayd_cli.errors import KeyRefusedError, UsageError
+from sayd_cli.errors import UsageError
 from sayd_cli.model.secret import Secret
 
 DEFAULT_BASE_URL = "https://api.sayd.dev"
 
 
 class BackendChoice(StrEnum):
-    """Which service ``SAYD_BACKEND`` asks for."""
+    """Which service the user asks for."""
 
     AUTO = "auto"
     CLOUD = "cloud"
@@ -25,9 +25,10 @@ class Environment:
     """What the user has set.
 
     Attributes:
-        given_key: ``SAYD_API_KEY`` as it was given; None when absent or empty.
-        base_url: ``SAYD_BASE_URL``, or the hosted service.
-        backend: ``SAYD_BACKEND``.
+        given_key: ``SAYD_API_KEY`` as it was given; None when absent or empty. Whether there is a
+            key at all, and where, is known by ``settings.credentials``.
+        base_url: ``SAYD_BASE_URL``, else the config file's, else the hosted service.
+        backend: ``SAYD_BACKEND``, else the config file's.
         home: ``SAYD_HOME``: one folder for everything; None for the platform's own places.
         log: ``SAYD_LOG``: ``debug`` or a file's path; empty for none.
     """
@@ -38,20 +39,9 @@ class Environment:
     home: str | None
     log: str
 
-    @property
-    def key(self) -> Secret | None:
-        """The key, if there is one; asked for only where one is needed.
 
-        Raises:
-            KeyRefusedError: What was given cannot be a key.
-        """
-        if self.given_key is not None:
-            _check_key(self.given_key.reveal())
-        return self.given_key
-
-
-def read_environment(variables: Mapping[str, str]) -> Environment:
-    """The settings in a process's environment.
+def read_variables(variables: Mapping[str, str]) -> Environment:
+    """The settings in a process's environment, without the config file.
 
     Raises:
         UsageError: A variable has a value that it cannot have.
@@ -71,9 +61,19 @@ def read_environment(variables: Mapping[str, str]) -> Environment:
     )
 
 
-def _check_key(value: str) -> None:
-    if not value.isascii() or not value.isprintable() or " " in value:
-        raise KeyRefusedError(
-            "the key holds characters that no key has",
-            "check SAYD_API_KEY: copy it again; or use --local",
-        )
+def read_environment(variables: Mapping[str, str]) -> Environment:
+    """The settings in a process's environment, and in the config file that it leads to.
+
+    Raises:
+        UsageError: A variable has a value that it cannot have, or the config file is wrong.
+    """
+    from sayd_cli.settings.config import load_config
+    from sayd_cli.settings.paths import config_path
+
+    environment = read_variables(variables)
+    config = load_config(config_path(environment))
+    if config.base_url is not None and not variables.get("SAYD_BASE_URL", "").strip():
+        environment = replace(environment, base_url=config.base_url)
+    if config.backend is not None and not variables.get("SAYD_BACKEND"):
+        environment = replace(environment, backend=config.backend)
+    return environment
