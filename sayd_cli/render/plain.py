@@ -17,13 +17,20 @@ class PlainWriter:
         format_: As what.
         timestamps: Show times, in formats that can do without.
         interim: Write interim text too, in formats that can tell it from final text.
+        title: What the user calls it, for formats that have a heading.
     """
 
     def __init__(
-        self, stream: TextIO, format_: Format, *, timestamps: bool = False, interim: bool = False
+        self,
+        stream: TextIO,
+        format_: Format,
+        *,
+        timestamps: bool = False,
+        interim: bool = False,
+        title: str = "",
     ) -> None:
         self._stream = stream
-        self._encoder = encoder(format_, timestamps=timestamps, interim=interim)
+        self._encoder = encoder(format_, timestamps=timestamps, interim=interim, title=title)
 
     def take(self, report: Report) -> None:
         """Write what the report adds.

@@ -16,6 +16,9 @@ class Format(StrEnum):
 
     TEXT = "text"
     JSONL = "jsonl"
+    SRT = "srt"
+    VTT = "vtt"
+    MD = "md"
 
 
 class Encoder(Protocol):
@@ -30,16 +33,31 @@ class Encoder(Protocol):
         ...
 
 
-def encoder(format_: Format, *, timestamps: bool = False, interim: bool = False) -> Encoder:
-    """The encoder of a format.
+def encoder(
+    format_: Format, *, timestamps: bool = False, interim: bool = False, title: str = ""
+) -> Encoder:
+    """A new encoder of a format, for one run or one past session.
 
     Args:
         format_: Which.
         timestamps: Show times, in formats that can do without.
         interim: Write interim text too, in formats that can tell it from final text.
+        title: What the user calls it, for formats that have a heading.
     """
     match format_:
         case Format.TEXT:
             return TextEncoder(timestamps=timestamps)
         case Format.JSONL:
             return JsonlEncoder(interim=interim)
+        case Format.SRT:
+            from sayd_cli.transcript.subtitles import SrtEncoder
+
+            return SrtEncoder()
+        case Format.VTT:
+            from sayd_cli.transcript.subtitles import VttEncoder
+
+            return VttEncoder()
+        case Format.MD:
+            from sayd_cli.transcript.markdown import MarkdownEncoder
+
+            return MarkdownEncoder(timestamps=timestamps, title=title)
