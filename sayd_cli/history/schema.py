@@ -1,7 +1,8 @@
 """The tables of the history, and how a file of an older version becomes one of this.
 
-Owns every ``CREATE``. The version of a file is its ``user_version``: how many of ``MIGRATIONS``
-it has been through. A migration that was released is never edited; a new one is appended.
+Owns every ``CREATE`` but those of the full-text index, which is derived (``index``). The version
+of a file is its ``user_version``: how many of ``MIGRATIONS`` it has been through. A migration that
+was released is never edited; a new one is appended.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import sqlite3
 
 from sayd_cli.errors import StorageError
+from sayd_cli.history.words import indexed
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
@@ -40,13 +42,22 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             UNIQUE (session_id, position)
         )""",
     ),
+    (
+        # What the full-text index is made of. SQLite cannot make it of the text by itself, and
+        # whoever writes a sentence has Python.
+        "ALTER TABLE sentences ADD COLUMN words TEXT NOT NULL DEFAULT ''",
+        "UPDATE sentences SET words = indexed(text)",
+        # The newest session is the one begun last, whatever the clock said then.
+        "DROP INDEX sessions_newest",
+    ),
 )
 
 
 def migrate(database: sqlite3.Connection) -> None:
     """Bring the file to this version; the connection is in autocommit mode.
 
-    Two processes may do so at once: the second waits, and finds nothing left to do.
+    Two processes may do so at once: the second waits, and finds nothing left to do. Statements may
+    use the function ``indexed(text)``.
 
     Raises:
         StorageError: The file is of a newer version.
@@ -63,6 +74,7 @@ def migrate(database: sqlite3.Connection) -> None:
                 f"this one knows {len(MIGRATIONS)})",
                 "upgrade sayd, or choose another directory with SAYD_HOME",
             )
+        database.create_function("indexed", 1, indexed, deterministic=True)
         for statements in MIGRATIONS[version:]:
             for statement in statements:
                 database.execute(statement)

@@ -1,36 +1,48 @@
 """Sessions and their sentences, in one SQLite file.
 
 Owns the statements and the file's permissions, and translates every error of SQLite and of the
-file system. The tables are ``schema``'s. Refuses to know who listens, and how text is shown.
+file system. The tables are ``schema``'s, the full-text index is ``index``'s. Refuses to know who
+listens, and how text is shown.
+
+The newest session is the one that was begun last, in whatever order the clock puts them: it may
+have been set back.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from sayd_cli.errors import NotFoundError, StorageError
+from sayd_cli.history.index import ensure_index, forget_deleted
+from sayd_cli.history.rows import (
+    EPOCH,
+    SENTENCE_COLUMNS,
+    SUMMARY_COLUMNS,
+    sentence_of,
+    summary_of,
+)
 from sayd_cli.history.schema import migrate
+from sayd_cli.history.search import search
+from sayd_cli.history.words import indexed, parse_query
 from sayd_cli.model.audio import Codec
+from sayd_cli.model.match import Match
 from sayd_cli.model.record import SessionRecord
 from sayd_cli.model.session import BackendName, SessionSettings, SessionSummary
 from sayd_cli.model.transcript import Sentence
 
+_log = logging.getLogger(__name__)
+
 BUSY_TIMEOUT_S = 5.0
 """How long a write waits for another process's; theirs take milliseconds."""
 
-_TITLE_CHARS = 60
 _CANDIDATES = 5
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-_SUMMARY_COLUMNS = """session_id, created_us, language, duration_s, title,
-    (SELECT text FROM sentences WHERE sentences.session_id = sessions.session_id
-     ORDER BY position LIMIT 1)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +81,7 @@ class SessionStore:
         self._path = path
         self._busy_timeout_s = busy_timeout_s
         self._database: sqlite3.Connection | None = None
+        self._full_text = False
 
     def __enter__(self) -> SessionStore:
         with self._translated():
@@ -110,7 +123,7 @@ class SessionStore:
                        WHERE title = ''""",
                 (
                     session_id,
-                    (created_at - _EPOCH) // timedelta(microseconds=1),
+                    (created_at - EPOCH) // timedelta(microseconds=1),
                     backend.value,
                     settings.language,
                     settings.sample_rate_hz,
@@ -129,20 +142,23 @@ class SessionStore:
         Raises:
             StorageError: Also when there is no such session.
         """
+        text = _storable(sentence.text)
         with self._transaction() as database:
             database.execute(
-                """INSERT INTO sentences (session_id, position, text, start_s, end_s,
+                """INSERT INTO sentences (session_id, position, text, words, start_s, end_s,
                        approximate, confidence, language, unconfirmed)
-                   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+                   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                    ON CONFLICT (session_id, position) DO UPDATE SET text = excluded.text,
-                       start_s = excluded.start_s, end_s = excluded.end_s,
-                       approximate = excluded.approximate, confidence = excluded.confidence,
-                       language = excluded.language, unconfirmed = excluded.unconfirmed
+                       words = excluded.words, start_s = excluded.start_s,
+                       end_s = excluded.end_s, approximate = excluded.approximate,
+                       confidence = excluded.confidence, language = excluded.language,
+                       unconfirmed = excluded.unconfirmed
                        WHERE sentences.unconfirmed""",
                 (
                     session_id,
                     sentence.index,
-                    _storable(sentence.text),
+                    text,
+                    indexed(text),
                     sentence.start_s,
                     sentence.end_s,
                     sentence.approximate,
@@ -182,36 +198,73 @@ class SessionStore:
         """
         with self._translated():
             rows = self._connection().execute(
-                f"""SELECT {_SUMMARY_COLUMNS} FROM sessions
+                f"""SELECT {SUMMARY_COLUMNS} FROM sessions
                     WHERE :owner IS NULL OR owner = :owner
-                    ORDER BY created_us DESC, id DESC LIMIT :limit OFFSET :offset""",
+                    ORDER BY id DESC LIMIT :limit OFFSET :offset""",
                 {"owner": owner, "limit": limit, "offset": offset},
             )
-            return [_summary(row) for row in rows]
+            return [summary_of(row) for row in rows]
 
     def get(self, session_id: str, owner: str | None = None) -> SessionRecord | None:
         """A session with its sentences, or None; with an owner, only when it is that one's."""
         with self._translated():
             database = self._connection()
             row = database.execute(
-                f"""SELECT {_SUMMARY_COLUMNS} FROM sessions
+                f"""SELECT {SUMMARY_COLUMNS} FROM sessions
                     WHERE session_id = :session_id AND (:owner IS NULL OR owner = :owner)""",
                 {"session_id": _storable(session_id), "owner": owner},
             ).fetchone()
             if row is None:
                 return None
-            summary = _summary(row)
+            summary = summary_of(row)
         return SessionRecord(summary, self.sentences(summary.session_id))
 
     def sentences(self, session_id: str) -> tuple[Sentence, ...]:
         """What is kept of a session so far, in order; empty also where there is no such session."""
         with self._translated():
             rows = self._connection().execute(
-                """SELECT position, text, start_s, end_s, approximate, confidence, language,
-                       unconfirmed FROM sentences WHERE session_id = ? ORDER BY position""",
+                f"""SELECT {SENTENCE_COLUMNS} FROM sentences
+                    WHERE session_id = ? ORDER BY position""",
                 (_storable(session_id),),
             )
-            return tuple(map(_sentence, rows))
+            return tuple(map(sentence_of, rows))
+
+    def search(self, query: str, limit: int = 50) -> tuple[Match, ...]:
+        """Sentences in which all of the query is found, newest first; see ``words.parse_query``.
+
+        Args:
+            query: Any text; for one without a letter or digit nothing is found.
+            limit: How many at most.
+        """
+        wanted = parse_query(_storable(query))
+        with self._translated():
+            return search(self._connection(), wanted, limit, full_text=self._full_text)
+
+    def delete(self, session_ids: Iterable[str]) -> bool:
+        """Remove sessions with all that was heard in them: all of them, or, on an error, none.
+
+        Then the file is written anew, for SQLite overwrites most of what is removed, but not all.
+        This takes a second for some hundred hours of speech. Names of sessions that are not there
+        are ignored.
+
+        Returns:
+            Whether nothing of their text is left in the files. False where another process reads
+            or writes just now, or the disk is full; it goes with the next deletion.
+        """
+        with self._transaction() as database:
+            database.executemany(
+                "DELETE FROM sessions WHERE session_id = ?",
+                [(_storable(session_id),) for session_id in session_ids],
+            )
+            if self._full_text:
+                forget_deleted(database)
+        try:
+            database.execute("VACUUM")
+            (busy, *_) = database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        except sqlite3.OperationalError as exc:
+            _log.warning("deleted text may still be in the file: %s", exc)
+            return False
+        return not busy
 
     def find(self, session_id: str) -> StoredSession | None:
         """What is needed to open the session's stream, or None."""
@@ -246,13 +299,13 @@ class SessionStore:
             database = self._connection()
             if reference == "last":
                 rows = database.execute(
-                    "SELECT session_id FROM sessions ORDER BY created_us DESC, id DESC LIMIT 1"
+                    "SELECT session_id FROM sessions ORDER BY id DESC LIMIT 1"
                 ).fetchall()
             else:
                 rows = database.execute(
                     """SELECT session_id FROM sessions
                        WHERE :name != '' AND substr(session_id, 1, length(:name)) = :name
-                       ORDER BY session_id != :name, created_us DESC, id DESC LIMIT :limit""",
+                       ORDER BY session_id != :name, id DESC LIMIT :limit""",
                     {"name": _storable(reference), "limit": _CANDIDATES + 1},
                 ).fetchall()
         names = [str(name) for (name,) in rows]
@@ -288,7 +341,10 @@ class SessionStore:
             database.execute("PRAGMA journal_mode = WAL")
             # In WAL mode NORMAL would lose the last sentences in a power failure.
             database.execute("PRAGMA synchronous = FULL")
+            # What is deleted is overwritten.
+            database.execute("PRAGMA secure_delete = ON")
             migrate(database)
+            self._full_text = ensure_index(database)
         except BaseException:
             database.close()
             raise
@@ -335,42 +391,6 @@ def _storage_error(name: Path | str, exc: Exception) -> StorageError:
         f"the history {name} cannot be used: {reason}",
         "check the directory's permissions, or choose another with SAYD_HOME",
     )
-
-
-def _summary(row: tuple[str, int, str, float | None, str, str | None]) -> SessionSummary:
-    session_id, created_us, language, duration_s, title, first_text = row
-    return SessionSummary(
-        session_id=session_id,
-        created_at=_EPOCH + timedelta(microseconds=created_us),
-        language=language,
-        duration_s=duration_s,
-        title=title or _first_words(first_text or ""),
-    )
-
-
-def _sentence(
-    row: tuple[int, str, float, float, int, float | None, str | None, int],
-) -> Sentence:
-    index, text, start_s, end_s, approximate, confidence, language, unconfirmed = row
-    return Sentence(
-        index=index,
-        text=text,
-        start_s=start_s,
-        end_s=end_s,
-        approximate=bool(approximate),
-        confidence=confidence,
-        language=language,
-        unconfirmed=bool(unconfirmed),
-    )
-
-
-def _first_words(text: str) -> str:
-    """The beginning of a text, cut between words where it has spaces (Chinese has none)."""
-    line = " ".join(text.split())
-    if len(line) <= _TITLE_CHARS:
-        return line
-    cut = line[: _TITLE_CHARS - 1]
-    return (cut.rpartition(" ")[0] or cut) + "…"
 
 
 def _storable(text: str) -> str:

@@ -68,11 +68,12 @@ def test_a_session_comes_back_as_it_was(store: SessionStore, path: Path) -> None
 
 
 def test_the_newest_comes_first_and_pages_follow_each_other(store: SessionStore) -> None:
-    for minute in (3, 1, 2, 2):
-        create(store, f"{minute}-{len(store.list())}", minute)
-    assert [row.session_id for row in store.list()] == ["3-0", "2-3", "2-2", "1-1"]
-    assert [row.session_id for row in store.list(limit=2)] == ["3-0", "2-3"]
-    assert [row.session_id for row in store.list(limit=2, offset=2)] == ["2-2", "1-1"]
+    # The clock was set back after the first.
+    for name, minute in (("a", 3), ("b", 1), ("c", 2), ("d", 2)):
+        create(store, name, minute)
+    assert [row.session_id for row in store.list()] == ["d", "c", "b", "a"]
+    assert [row.session_id for row in store.list(limit=2)] == ["d", "c"]
+    assert [row.session_id for row in store.list(limit=2, offset=2)] == ["b", "a"]
     assert store.list(offset=4) == []
 
 
@@ -169,9 +170,12 @@ def test_what_a_server_needs_to_open_a_stream(store: SessionStore) -> None:
 
 
 class TestResolve:
-    def test_last_is_the_newest(self, store: SessionStore) -> None:
-        create(store, "new", minute=2)
-        create(store, "old", minute=1)
+    def test_last_is_the_one_begun_last_even_after_the_clock_was_set_back(
+        self, store: SessionStore
+    ) -> None:
+        create(store, "old", minute=2)
+        create(store, "new", minute=1)
+        create(store, "old", minute=3)
         assert store.resolve("last") == "new"
 
     def test_a_name_or_its_unique_beginning(self, store: SessionStore) -> None:
