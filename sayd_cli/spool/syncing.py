@@ -77,10 +77,19 @@ class Syncer:
         if os.fstat(fd).st_nlink == 0:
             return
         _fdatasync(fd)
-        if hasattr(os, "O_DIRECTORY"):
-            with contextlib.suppress(FileNotFoundError):
-                folder_fd = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
-                try:
-                    os.fsync(folder_fd)
-                finally:
-                    os.close(folder_fd)
+        with contextlib.suppress(FileNotFoundError):
+            sync_folder(self._folder)
+
+
+def sync_folder(folder: Path) -> None:
+    """Bring the names in a folder to the disk, where the system has a way to.
+
+    Raises:
+        OSError: It cannot.
+    """
+    if hasattr(os, "O_DIRECTORY"):
+        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
