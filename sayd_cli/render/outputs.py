@@ -1,7 +1,7 @@
 """Results into files of the user's: ``-o FILE``, in the format that the name says.
 
 Owns the files, and what happens where one cannot be written: the run goes on without it. Each
-report is one write, of whole lines and whole captions, so that a player, ``tail -f`` or an editor
+report is one write, of whole lines and whole cues, so that a player, ``tail -f`` or an editor
 finds a whole file at any instant. A named pipe or ``/dev/stdout`` is written to as it can take it.
 Refuses to know what the formats look like.
 """
@@ -46,8 +46,8 @@ _NUMBERS = {"stdout": 1, "stderr": 2}
 _WAITING_BYTES = 1 << 20
 """What may wait for the reader of a pipe: a day of speech. Beyond, the pipe is given up."""
 
-_PIECE_BYTES = 512
-"""A pipe that takes anything takes so much at once, everywhere: POSIX's least PIPE_BUF."""
+_PIECE_BYTES: int = getattr(select, "PIPE_BUF", 512)
+"""A pipe that takes anything takes so much at once, without waiting."""
 
 _LAST_CHANCE_S = 2.0
 """How long the reader of a pipe may take for the rest, at the end."""
@@ -328,8 +328,11 @@ def _open(path: Path) -> _Place:
 
 def _takes(fd: int) -> bool:
     """Whether a piece can be written without waiting."""
-    _, writable, _ = select.select([], [fd], [], 0)
-    return bool(writable)
+    if not hasattr(select, "poll"):
+        return True  # Windows: what is no file there is a device
+    poll = select.poll()
+    poll.register(fd, select.POLLOUT)
+    return bool(poll.poll(0))  # a reader that has gone counts: the write says so
 
 
 def _is_channel(path: Path) -> bool:

@@ -1,7 +1,7 @@
-"""The subtitle formats SRT and WebVTT: captions, appended as sentences come.
+"""The subtitle formats SRT and WebVTT: cues, appended as sentences come.
 
 What has been written is a whole file at any instant. pysubs2 does the writing; this module feeds
-it one caption at a time, and owns what it leaves open: numbers that go on, what is mark-up in each
+it one cue at a time, and owns what it leaves open: numbers that go on, what is mark-up in each
 format, and times of 100 hours and more. SRT has no specification; WebVTT's is
 https://www.w3.org/TR/webvtt1/. Interim text, gaps and outages have no place in either format.
 """
@@ -19,7 +19,7 @@ from pysubs2.formats.webvtt import WebVTTFormat
 from sayd_cli.model.record import SessionRecord
 from sayd_cli.model.report import Heard, Report, Started
 from sayd_cli.model.transcript import Sentence
-from sayd_cli.transcript.captions import Caption, captions
+from sayd_cli.transcript.cues import Cue, cues
 from sayd_cli.transcript.sanitize import sanitize
 from sayd_cli.transcript.text import wording
 
@@ -60,7 +60,7 @@ class SrtEncoder:
         self._end_ms = 0
 
     def report(self, report: Report) -> str:
-        """The captions of a sentence; else nothing."""
+        """The cues of a sentence; else nothing."""
         return self._sentence(report.sentence) if isinstance(report, Heard) else ""
 
     def record(self, record: SessionRecord) -> str:
@@ -70,12 +70,12 @@ class SrtEncoder:
 
     def _sentence(self, sentence: Sentence) -> str:
         text = _without_srt_mark_up(sanitize(wording(sentence)))
-        written = ""
-        for caption in captions(sentence, text, not_before_ms=self._end_ms):
+        written = []
+        for cue in cues(sentence, text, not_before_ms=self._end_ms):
             self._number += 1
-            self._end_ms = caption.end_ms
-            written += _written(_Srt, self._number, caption, "\n".join(caption.lines))
-        return written
+            self._end_ms = cue.end_ms
+            written.append(_written(_Srt, self._number, cue, "\n".join(cue.lines)))
+        return "".join(written)
 
 
 class VttEncoder:
@@ -87,7 +87,7 @@ class VttEncoder:
         self._end_ms = 0
 
     def report(self, report: Report) -> str:
-        """The header as it begins; the captions of a sentence; else nothing."""
+        """The header as it begins; the cues of a sentence; else nothing."""
         if not isinstance(report, Started | Heard):
             return ""
         header, self._header = self._header, ""
@@ -100,22 +100,22 @@ class VttEncoder:
 
     def _sentence(self, sentence: Sentence) -> str:
         text = sanitize(wording(sentence))
-        written = ""
-        for caption in captions(sentence, text, not_before_ms=self._end_ms):
+        written = []
+        for cue in cues(sentence, text, not_before_ms=self._end_ms):
             self._number += 1
-            self._end_ms = caption.end_ms
-            shown = html.escape("\n".join(caption.lines), quote=False)
+            self._end_ms = cue.end_ms
+            shown = html.escape("\n".join(cue.lines), quote=False)
             if sentence.unconfirmed:
                 shown = f"<c.unconfirmed>{shown}</c>"
-            written += _written(_Vtt, self._number, caption, shown)
-        return written
+            written.append(_written(_Vtt, self._number, cue, shown))
+        return "".join(written)
 
 
-def _written(format_: type[SubripFormat], number: int, caption: Caption, text: str) -> str:
-    """One caption, with its number and a blank line after it."""
+def _written(format_: type[SubripFormat], number: int, cue: Cue, text: str) -> str:
+    """One cue, with its number and a blank line after it."""
     subtitles = SSAFile()
     text = text.replace("\\", _BACKSLASH)
-    subtitles.append(SSAEvent(start=caption.start_ms, end=caption.end_ms, text=text))
+    subtitles.append(SSAEvent(start=cue.start_ms, end=cue.end_ms, text=text))
     file = io.StringIO()
     # "Tags" are what is between braces; they are text here.
     format_.to_file(subtitles, file, "", apply_styles=False, keep_ssa_tags=True)

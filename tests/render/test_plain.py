@@ -54,6 +54,12 @@ def test_what_an_encoding_lacks_is_escaped(encoding: str, line: bytes) -> None:
     assert written(encoding, Format.TEXT, HEARD) == line
 
 
+def test_a_title_reaches_the_format() -> None:
+    stream = io.StringIO()
+    PlainWriter(stream, Format.MD, title="Monday").take(HEARD)
+    assert stream.getvalue() == "# Monday\n\nNaïve 你好 👋.\n"
+
+
 @given(
     st.text(st.characters(exclude_categories=("Cs", "Cc"))),
     st.sampled_from(["ascii", "utf-8", "cp1252", "gb18030", "big5"]),

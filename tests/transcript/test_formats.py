@@ -17,6 +17,7 @@ from sayd_cli.model.report import (
     Notice,
     Phase,
     Progress,
+    Reconnected,
     Report,
     Started,
 )
@@ -51,7 +52,8 @@ def lines(*reports: Report, interim: bool = False) -> list[dict[str, object]]:
 def test_every_kind_of_line() -> None:
     interim = Interim("hm", 0.0004, 0.9996)
     gaps = Gap(63.0006, 65, GapReason.PAUSE), Gap(66, 66.1, GapReason.DEVICE)
-    reports = (STARTED, interim, Heard(BARE), Heard(FULL), *SILENT, *gaps, ENDED)
+    back = Reconnected("s-2", 4.5004, 6.25)
+    reports = (STARTED, interim, Heard(BARE), Heard(FULL), *SILENT, back, *gaps, ENDED)
     assert lines(*reports, interim=True) == [
         {
             "type": "session",
@@ -82,6 +84,12 @@ def test_every_kind_of_line() -> None:
             "confidence": 0.875,
             "language": "en",
             "unconfirmed": True,
+        },
+        {
+            "type": "reconnected",
+            "session_id": "s-2",
+            "outage_seconds": 4.5,
+            "replayed_seconds": 6.25,
         },
         {"type": "gap", "start": 63.001, "end": 65.0, "reason": "pause"},
         {"type": "gap", "start": 66.0, "end": 66.1, "reason": "device"},

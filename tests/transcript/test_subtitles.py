@@ -208,3 +208,19 @@ def test_a_sentence_shares_its_time(sentence: Sentence) -> None:
     assert read[-1][1] - read[0][0] == asked
     assert all(stop - start >= 499 for start, stop, _ in read)
     assert all(one[1] == other[0] for one, other in pairwise(read))
+
+
+@BOTH
+@pytest.mark.parametrize("text", ["word " * 9000, "x" * 40_000, "你" * 20_000])
+def test_a_sentence_without_end_is_written_all_the_same(format_: Format, text: str) -> None:
+    read = cues(format_, written(format_, sentence(text)))
+    assert "".join("".join(block) for _, _, block in read).replace(" ", "") == text.replace(" ", "")
+
+
+@BOTH
+def test_what_is_combined_is_not_parted(format_: Format) -> None:
+    for cluster in ("e\u0301", "👩\u200d👩\u200d👧", "👋🏽", "🇩🇪"):
+        for block in (
+            block for _, _, block in cues(format_, written(format_, sentence(cluster * 99)))
+        ):
+            assert all(not line.replace(cluster, "") for line in block)

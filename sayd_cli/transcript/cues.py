@@ -1,6 +1,6 @@
-"""Sentences cut into captions: what fits on a screen at once, and when it stands there.
+"""Sentences cut into the cues of subtitles: what fits on a screen at once, and from when to when.
 
-Owns the widths, where a line may break, and the times. Refuses to know how captions are written.
+Owns the widths, where a line may break, and the times. Refuses to know how cues are written.
 """
 
 from __future__ import annotations
@@ -19,8 +19,11 @@ Chinese, takes two cells."""
 
 _LINES = 2
 
+_BALANCED_LINES = 40
+"""What is longer is no sentence, and nobody sees how its last lines end."""
+
 _SHORTEST_MS = 500
-"""A caption stands at least so long; services give sentences no time at all, or too little, where
+"""A cue stands at least so long; services give sentences no time at all, or too little, where
 they do not know better."""
 
 _CLOSING = frozenset(")]},.!?:;%»’”…、。〉》」』】〕〗！），．：；？］｝～")  # noqa: RUF001
@@ -28,10 +31,11 @@ _CLOSING = frozenset(")]},.!?:;%»’”…、。〉》」』】〕〗！），�
 _OPENING = frozenset("([{«‘“〈《「『【〔〖（［｛")  # noqa: RUF001
 """These end no line."""
 _JOINER = "\u200d"
+_FLAG_OR_CHARACTER = re.compile("[\U0001f1e6-\U0001f1ff]{2}|.", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
-class Caption:
+class Cue:
     """What stands on the screen for a while.
 
     Attributes:
@@ -55,13 +59,13 @@ class _Piece:
     """White space is before it."""
 
 
-def captions(sentence: Sentence, text: str, *, not_before_ms: int) -> list[Caption]:
-    """A sentence as captions, which follow on each other and share its time by their lengths.
+def cues(sentence: Sentence, text: str, *, not_before_ms: int) -> list[Cue]:
+    """A sentence as cues, which follow on each other and share its time by their lengths.
 
     Args:
         sentence: Whose times count.
         text: What is to be shown of it, already safe. White space in it may become a line break.
-        not_before_ms: Where the caption before ends: the first one waits for that.
+        not_before_ms: Where the cue before ends: the first one waits for that.
 
     Returns:
         At least one, unless the text is blank.
@@ -74,16 +78,17 @@ def captions(sentence: Sentence, text: str, *, not_before_ms: int) -> list[Capti
     length_ms = round(sentence.end_s * 1000) - start_ms
     cells = [max(sum(map(_cells, block)), 1) for block in blocks]
     ends_ms = [start_ms + end_ms for end_ms in _shared(length_ms, cells)]
-    return list(map(Caption, [start_ms, *ends_ms], ends_ms, blocks))
+    return list(map(Cue, [start_ms, *ends_ms], ends_ms, blocks))
 
 
 def _shared(length_ms: int, weights: list[int]) -> list[int]:
     """Where each part of a length ends, shared out by weights; none is shorter than the least."""
+    whole = sum(weights)
     least_ms, rest_ms = 0, length_ms
-    if min(weights) * length_ms < _SHORTEST_MS * sum(weights):
+    if min(weights) * length_ms < _SHORTEST_MS * whole:
         least_ms, rest_ms = _SHORTEST_MS, max(length_ms - _SHORTEST_MS * len(weights), 0)
     return [
-        least_ms * number + rest_ms * weight // sum(weights)
+        least_ms * number + rest_ms * weight // whole
         for number, weight in enumerate(accumulate(weights), 1)
     ]
 
@@ -92,6 +97,8 @@ def _balanced(text: str) -> list[str]:
     """The text in as few lines as it takes, and these about equally long."""
     pieces = list(_pieces(text))
     fewest = _wrapped(pieces, _LINE_CELLS)
+    if len(fewest) > _BALANCED_LINES:
+        return fewest
     shortest, longest = 2, _LINE_CELLS
     while shortest < longest:
         middle = (shortest + longest) // 2
@@ -121,6 +128,9 @@ def _wrapped(pieces: list[_Piece], line_cells: int) -> list[str]:
 
 def _pieces(text: str) -> Iterator[_Piece]:
     for word in text.split():
+        if word.isascii():
+            yield _Piece(word, len(word), spaced=True)
+            continue
         spaced = True
         piece = ""
         for cluster in _clusters(word):
@@ -150,17 +160,13 @@ def _cut(piece: str, line_cells: int) -> Iterator[str]:
     yield line
 
 
-_COMBINED = re.compile(
-    # A base with what follows it: marks, joined characters; two regional indicators are a flag.
-    "(?:[\U0001f1e6-\U0001f1ff]{2}|.)",
-    re.DOTALL,
-)
-
-
 def _clusters(word: str) -> Iterator[str]:
     """Characters as a reader sees them, nearly: marks and joined ones with what is before."""
+    if word.isascii():
+        yield from word
+        return
     cluster = ""
-    for match in _COMBINED.finditer(word):
+    for match in _FLAG_OR_CHARACTER.finditer(word):
         character = match[0]
         joined = cluster.endswith(_JOINER) or _is_mark(character[0])
         if cluster and not joined:
@@ -184,6 +190,8 @@ def _is_wide(character: str) -> bool:
 
 def _cells(text: str) -> int:
     """How wide the text is, in cells."""
+    if text.isascii():
+        return len(text)
     return sum(
         2 if _is_wide(character) else unicodedata.category(character) not in ("Mn", "Me", "Cf")
         for character in text
