@@ -11,13 +11,14 @@ import contextlib
 import os
 import queue
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 _WAITING = 8
 """Files that may wait: over a minute of audio. A disk that is further behind than that is left to
 the operating system, which writes by itself within half a minute or so."""
 
-_fdatasync = getattr(os, "fdatasync", os.fsync)
+_fdatasync: Callable[[int], None] = getattr(os, "fdatasync", os.fsync)
 
 
 class Syncer:
@@ -25,11 +26,13 @@ class Syncer:
 
     Args:
         folder: Where the files are; their names are brought to the disk too.
+        sync: Brings what was written to a descriptor to the disk.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, sync: Callable[[int], None] = _fdatasync) -> None:
         self._folder = folder
-        self._descriptors: queue.Queue[int | None] = queue.Queue(maxsize=_WAITING)
+        self._sync_file = sync
+        self._descriptors: queue.Queue[int | None] = queue.Queue(_WAITING + 1)  # and the end
         self._failures: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
 
@@ -41,11 +44,13 @@ class Syncer:
                 thread = threading.Thread(target=self._run, name="spool-sync", daemon=True)
                 thread.start()
                 self._thread = thread
+        except RuntimeError:  # the system has no thread to give
+            _close(fd)
+            return
+        if self._descriptors.qsize() < _WAITING:
             self._descriptors.put_nowait(fd)
-        except (queue.Full, RuntimeError):
-            # RuntimeError: the system has no thread to give.
-            with contextlib.suppress(OSError):
-                os.close(fd)
+        else:
+            _close(fd)
 
     def failure(self) -> str | None:
         """Why a file could not be brought to the disk, once for each."""
@@ -58,8 +63,7 @@ class Syncer:
         """Finish what waits, but return after ``limit_s`` seconds at most. Nothing follows."""
         thread, self._thread = self._thread, None
         if thread is not None:
-            with contextlib.suppress(queue.Full):
-                self._descriptors.put(None, timeout=limit_s)
+            self._descriptors.put_nowait(None)
             thread.join(limit_s)
 
     def _run(self) -> None:
@@ -76,9 +80,14 @@ class Syncer:
         # A file that was released meanwhile needs no disk.
         if os.fstat(fd).st_nlink == 0:
             return
-        _fdatasync(fd)
+        self._sync_file(fd)
         with contextlib.suppress(FileNotFoundError):
             sync_folder(self._folder)
+
+
+def _close(fd: int) -> None:
+    with contextlib.suppress(OSError):
+        os.close(fd)
 
 
 def sync_folder(folder: Path) -> None:
