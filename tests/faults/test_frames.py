@@ -17,7 +17,9 @@ def encoded(opcode: int, payload: bytes, mask: bytes | None = None, fin: bool = 
         head += bytes([flag | 127]) + len(payload).to_bytes(8, "big")
     if mask is None:
         return head + payload
-    return head + mask + bytes(byte ^ mask[n % 4] for n, byte in enumerate(payload))
+    repeated = (mask * (len(payload) // 4 + 1))[: len(payload)]
+    masked = int.from_bytes(payload, "big") ^ int.from_bytes(repeated, "big")
+    return head + mask + masked.to_bytes(len(payload), "big")
 
 
 lengths = st.one_of(st.integers(0, 130), st.sampled_from([65_535, 65_536, 70_000]))

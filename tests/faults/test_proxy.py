@@ -62,6 +62,17 @@ async def spoken(proxy: FaultProxy, speech: CodedSpeech) -> Heard:
     return await said(session["websocket_url"], *(frame.pcm for frame in speech.frames()), END)
 
 
+async def back(port: int) -> None:
+    """Connections are taken again."""
+    async with asyncio.timeout(LIMIT_S):
+        while True:
+            try:
+                async with client_end(port):
+                    return
+            except (OSError, asyncio.IncompleteReadError):
+                await asyncio.sleep(0.01)
+
+
 def message(kind: str, text: str = "") -> bytes:
     return encoded(1, json.dumps({"type": kind, "text": text}).encode())
 
@@ -205,14 +216,18 @@ class TestConnectionFaults:
             if direction is Direction.DOWN:
                 near, other = other, near
             start_s = time.monotonic()
-            far.proxy.inject(Stall(direction, 0.4))
+            far.proxy.inject(Stall(direction, 0.3))
+            near.writer.write(AUDIO)
+            await other.read(len(AUDIO))
+            assert time.monotonic() - start_s >= 0.29
+
+            far.proxy.inject(Stall(direction, 60))
             near.writer.write(AUDIO)
             other.writer.write(AUDIO)
             await near.read(len(AUDIO))
-            other_way_s = time.monotonic() - start_s
+            assert await other.nothing_comes()
+            far.proxy.release()
             await other.read(len(AUDIO))
-            assert time.monotonic() - start_s >= 0.39
-            assert other_way_s < 0.39
 
     @pytest.mark.parametrize("direction", BOTH)
     @pytest.mark.parametrize("fraction", [0, 0.5, 1])
@@ -254,19 +269,19 @@ class TestConnectionFaults:
 class TestNetworkFaults:
     async def test_latency_delays_both_ways(self) -> None:
         async with ends() as far:
-            far.proxy.inject(Latency(0.15))
+            far.proxy.inject(Latency(0.4))
             start_s = time.monotonic()
             far.client.writer.write(AUDIO)
             await far.server.read(len(AUDIO))
             far.server.writer.write(message("partial"))
             await far.client.read(len(message("partial")))
-            assert time.monotonic() - start_s >= 0.29
+            assert time.monotonic() - start_s >= 0.79
 
             far.proxy.calm()
             start_s = time.monotonic()
             far.client.writer.write(AUDIO)
             await far.server.read(len(AUDIO))
-            assert time.monotonic() - start_s < 0.14
+            assert time.monotonic() - start_s < 0.39
 
     async def test_jitter_varies_and_keeps_the_order(self) -> None:
         async with ends() as far:
@@ -293,7 +308,8 @@ class TestNetworkFaults:
     async def test_latency_passes_by(self) -> None:
         async with ends() as far:
             far.proxy.inject(Latency(5, duration_s=0.05))
-            await asyncio.sleep(0.06)
+            now_s = asyncio.get_running_loop().time
+            await eventually(lambda: far.proxy.network.delay_at(now_s()) == 0)
             far.client.writer.write(AUDIO)
             await asyncio.wait_for(far.server.read(len(AUDIO)), 4)
 
@@ -325,7 +341,7 @@ class TestNetworkFaults:
             with pytest.raises(TimeoutError):
                 await asyncio.wait_for(sending, 0.5)
             (stream,) = far.proxy.streams
-            assert stream.bytes_up < 20_000
+            assert stream.bytes_up < 100_000
 
 
 class TestRefusals:
@@ -338,9 +354,7 @@ class TestRefusals:
             assert far.proxy.refused == 1
             far.client.writer.write(AUDIO)
             await far.server.read(len(AUDIO))
-            await asyncio.sleep(0.31)
-            async with client_end(far.proxy.port):
-                pass
+            await back(far.proxy.port)
 
     async def test_nobody_listens_at_the_port(self) -> None:
         async with ends() as far:
@@ -352,15 +366,7 @@ class TestRefusals:
             with pytest.raises(ConnectionRefusedError):
                 await asyncio.open_connection(HOST, port)
 
-            async def back() -> None:
-                while True:
-                    try:
-                        async with client_end(port):
-                            return
-                    except OSError:
-                        await asyncio.sleep(0.01)
-
-            await asyncio.wait_for(back(), LIMIT_S)
+            await back(port)
             assert time.monotonic() - start_s >= 0.29
             assert far.proxy.port == port
 
@@ -582,7 +588,8 @@ class TestLeaving:
             for _ in range(100):
                 end.writer.write(AUDIO)
                 server.writer.write(message("partial"))
-            await asyncio.sleep(0.02)
+            for _ in range(20):
+                await asyncio.sleep(0)
             start_s = time.monotonic()
             await proxy.__aexit__()
             assert time.monotonic() - start_s < 5
