@@ -52,6 +52,7 @@ COMMANDS = (
     ),
     CommandEntry("auth", "sayd_cli.cli.auth", "Keep the key to the service, or remove it."),
     CommandEntry("config", "sayd_cli.cli.config", "Show what is set, and where."),
+    CommandEntry("doctor", "sayd_cli.cli.doctor", "Check what a first run needs."),
 )
 
 
