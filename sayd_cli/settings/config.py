@@ -145,6 +145,7 @@ def _refuse_unknown(path: Path, what: str, name: str, known: Iterable[str]) -> N
 
 
 def _unknown(path: Path, what: str, name: str, known: Iterable[str]) -> UsageError:
-    close = get_close_matches(name, list(known), n=3, cutoff=0.5)
-    remedy = f"did you mean {' or '.join(close)}?" if close else "`sayd config show` lists them all"
+    names = list(known)
+    close = get_close_matches(name, names, cutoff=0.7)
+    remedy = f"did you mean {' or '.join(close)}?" if close else f"there is {', '.join(names)}"
     return UsageError(f"{path}: there is no {what}", remedy)

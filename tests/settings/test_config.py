@@ -54,7 +54,7 @@ def test_a_folder_in_its_place(path: Path) -> None:
     ("text", "said", "remedy"),
     [
         ("[lisen]\n", "no section [lisen]", "did you mean listen?"),
-        ("[zzz]\n", "no section [zzz]", "sayd config show"),
+        ("[zzz]\n", "no section [zzz]", "there is listen, service"),
         ("[service]\nbase-ulr = 'http://h'\n", "'base-ulr' in [service]", "base-url"),
         ("rate = 8000\n", "rate stands outside of a section", "[listen]"),
         ("base_url = 'http://h'\n", "outside of a section", "[service]"),
