@@ -229,6 +229,15 @@ def test_a_folder_that_is_deleted_meanwhile(tmp_path: Path) -> None:
         assert runs(again) == [(20 * BLOCK, 70 * BLOCK)]
 
 
+def test_half_a_sample_of_a_dead_process_does_not_shift_what_follows(tmp_path: Path) -> None:
+    with spool_in(tmp_path) as spool:
+        capture(spool, 10)
+    (spool.folder / f"{RATE_HZ}-{10 * BLOCK:012d}.pcm").write_bytes(b"x")
+    with spool_in(tmp_path) as again:
+        capture(again, 10)
+        assert runs(again) == [(0, 20 * BLOCK)]
+
+
 def test_files_that_vanish_or_are_cut_are_gaps(tmp_path: Path) -> None:
     with spool_in(tmp_path) as spool:
         capture(spool, 50)
