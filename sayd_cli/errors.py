@@ -98,6 +98,12 @@ class BusyError(RefusedError):
         self.retry_after_s = retry_after_s
 
 
+class ServiceFailedError(RefusedError):
+    """The service broke down (5xx, close code 1011), or ended a session by itself."""
+
+    retryable = True
+
+
 class ProtocolError(SaydError):
     """The other side broke the protocol."""
 

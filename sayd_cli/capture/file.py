@@ -38,6 +38,8 @@ class FileSource(ReadAheadSource):
             further on.
     """
 
+    can_wait = True
+
     def __init__(self, path: str | Path, sample_rate_hz: int) -> None:
         super().__init__(sample_rate_hz, _AHEAD_S)
         self._path = Path(path)

@@ -61,6 +61,7 @@ class Microphone:
     """
 
     live = True
+    can_wait = False
 
     def __init__(self, device: str | int | None, sample_rate_hz: int) -> None:
         self._spec = device

@@ -28,6 +28,7 @@ class ReadAheadSource(ABC):
     """
 
     live = False
+    can_wait = False
 
     def __init__(self, sample_rate_hz: int, ahead_s: int) -> None:
         self._sample_rate_hz = sample_rate_hz

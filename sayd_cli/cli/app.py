@@ -48,6 +48,9 @@ COMMANDS = (
     CommandEntry("sessions", "sayd_cli.cli.sessions", "Create, list and show sessions."),
     CommandEntry("devices", "sayd_cli.cli.devices", "List the microphones, and test one."),
     CommandEntry(
+        "recover", "sayd_cli.cli.recover", "Finish what a crash or an outage interrupted."
+    ),
+    CommandEntry(
         "serve", "sayd_cli.cli.serve", "Serve the Sayd API on this machine.", prints=False
     ),
     CommandEntry("auth", "sayd_cli.cli.auth", "Keep the key to the service, or remove it."),

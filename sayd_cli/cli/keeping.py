@@ -7,7 +7,7 @@ from typing import Self
 
 from sayd_cli.errors import StorageError
 from sayd_cli.history.store import SessionStore
-from sayd_cli.model.report import Ended, Heard, Notice, Progress, Report, Started
+from sayd_cli.model.report import Ended, EndReason, Heard, Notice, Progress, Report, Started
 from sayd_cli.model.session import SessionSettings
 from sayd_cli.render.sinks import Sink
 
@@ -25,16 +25,23 @@ class HistoryKeeper:
         settings: What was asked of the session.
         title: What the user calls it.
         told: Who is told when the history fails.
+        session_id: The session that is continued; None for a new one.
     """
 
     def __init__(
-        self, store: SessionStore, settings: SessionSettings, title: str, told: Sink
+        self,
+        store: SessionStore,
+        settings: SessionSettings,
+        title: str,
+        told: Sink,
+        *,
+        session_id: str | None = None,
     ) -> None:
         self._store = store
         self._settings = settings
         self._title = title
         self._told = told
-        self._session_id: str | None = None
+        self._session_id = session_id
         self._captured_s = 0.0
 
     def __enter__(self) -> Self:
@@ -58,7 +65,7 @@ class HistoryKeeper:
             self._told.take(Notice(f"not kept in the history: {exc.message}"))
 
     def _keep(self, report: Report) -> None:
-        if isinstance(report, Started):
+        if isinstance(report, Started) and self._session_id is None:
             self._store.create(
                 report.session_id,
                 settings=self._settings,
@@ -74,5 +81,6 @@ class HistoryKeeper:
         elif isinstance(report, Progress):
             self._captured_s = report.captured_s
         elif isinstance(report, Ended):
-            self._store.finish(self._session_id, report.duration_s)
+            confirmed = report.reason is not EndReason.ERROR
+            self._store.finish(self._session_id, report.duration_s, confirmed=confirmed)
             self._session_id = None

@@ -16,7 +16,8 @@ from sayd_cli.cli.keys import key_presses
 from sayd_cli.cli.messages import say
 from sayd_cli.cli.screen import Show, screen
 from sayd_cli.cli.signals import stop_on_signals
-from sayd_cli.errors import AbandonedError, StorageError
+from sayd_cli.cli.spooling import KeptAudio, keep_audio
+from sayd_cli.errors import AbandonedError, SaydError, StorageError
 from sayd_cli.history.store import SessionStore
 from sayd_cli.listening.loop import Listening
 from sayd_cli.listening.pause import PauseSwitch
@@ -25,10 +26,28 @@ from sayd_cli.listening.rules import Rules
 from sayd_cli.listening.stop import StopSignal
 from sayd_cli.model.report import Notice
 from sayd_cli.model.session import BackendName, SessionSettings
+from sayd_cli.model.transcript import Sentence
 from sayd_cli.render.sinks import Sink, Tee
 from sayd_cli.settings.environment import Environment
 from sayd_cli.settings.paths import history_path
+from sayd_cli.spool.memory import MemorySpool
 from sayd_cli.spool.recording import WavRecording
+from sayd_cli.spool.shelf import LabelledSpool
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """What is there of a run that was interrupted.
+
+    Attributes:
+        audio: Its audio, already open.
+        session_id: Its name in the history; None where it has none.
+        heard: Its confirmed sentences.
+    """
+
+    audio: LabelledSpool
+    session_id: str | None = None
+    heard: tuple[Sentence, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +61,8 @@ class Plan:
         rules: How it goes.
         show: What is shown.
         title: What the user calls it; may be empty.
-        keep: Whether it goes into the history.
+        keep: Whether it goes into the history, and its audio to disk until it is confirmed.
+        resumed: The run that this one finishes; None for a new one.
         record: The file that takes what is sent; None for none.
     """
 
@@ -53,6 +73,7 @@ class Plan:
     show: Show
     title: str = ""
     keep: bool = True
+    resumed: Resumed | None = None
     record: Path | None = None
 
 
@@ -67,31 +88,53 @@ def run_plan(plan: Plan, environment: Environment) -> None:
     with ExitStack() as stack:
         tape = _tape(plan, stack)
         shown = stack.enter_context(screen(plan.show, plan.backend))
-        sinks: list[Sink] = []
+        audio = _audio(plan, environment, shown.sink, stack)
+        sinks: list[Sink] = [audio]
         if plan.keep:
             sinks.extend(_history(plan, environment, shown.sink, stack))
         sinks.append(shown.sink)
+        resumed = plan.resumed
 
         async def listen() -> None:
             stop, pause = StopSignal(), PauseSwitch()
             listening = Listening(
                 plan.source,
                 service,
+                audio.spool,
                 settings=plan.settings,
                 rules=plan.rules,
                 sink=Tee(*sinks),
                 stop=stop,
                 pause=pause,
                 tape=tape,
+                heard=() if resumed is None else resumed.heard,
             )
             if shown.view is not None:
                 stack.enter_context(
                     key_presses(lambda key: _on_key(key, stop, pause), shown.view, read=shown.keys)
                 )
             with stop_on_signals(stop, lambda: _leave_at_once(stack)):
-                await listening.run()
+                await _run(listening, audio, shown.sink)
 
         asyncio.run(listen())
+
+
+async def _run(listening: Listening, audio: KeptAudio, told: Sink) -> None:
+    """Listen, and keep the audio of what was not confirmed; of a bug, all there is."""
+    try:
+        await listening.run()
+    except BrokenPipeError:
+        # Who closes the pipe has heard enough.
+        audio.settle(0.0)
+        raise
+    except SaydError:
+        kept = audio.settle(listening.unconfirmed_s)
+        if kept:
+            told.take(Notice(kept))
+        raise
+    left = audio.settle(listening.unconfirmed_s)
+    if left:
+        told.take(Notice(left))
 
 
 def _on_key(key: str, stop: StopSignal, pause: PauseSwitch) -> None:
@@ -108,6 +151,16 @@ def _tape(plan: Plan, stack: ExitStack) -> WavRecording | None:
     return stack.enter_context(WavRecording(plan.record, plan.settings.sample_rate_hz))
 
 
+def _audio(plan: Plan, environment: Environment, screen: Sink, stack: ExitStack) -> KeptAudio:
+    if plan.resumed is not None:
+        return KeptAudio(plan.resumed.audio.spool, plan.resumed.audio)
+    if not plan.keep:
+        return KeptAudio(MemorySpool(plan.settings.sample_rate_hz))
+    return stack.enter_context(
+        keep_audio(environment, plan.settings, plan.backend, plan.title, screen)
+    )
+
+
 def _history(
     plan: Plan, environment: Environment, screen: Sink, stack: ExitStack
 ) -> Iterator[HistoryKeeper]:
@@ -116,7 +169,10 @@ def _history(
     except StorageError as exc:
         screen.take(Notice(f"not kept in the history: {exc.message}"))
         return
-    yield stack.enter_context(HistoryKeeper(store, plan.settings, plan.title, screen))
+    session_id = None if plan.resumed is None else plan.resumed.session_id
+    yield stack.enter_context(
+        HistoryKeeper(store, plan.settings, plan.title, screen, session_id=session_id)
+    )
 
 
 def _leave_at_once(stack: ExitStack) -> None:
@@ -125,5 +181,5 @@ def _leave_at_once(stack: ExitStack) -> None:
     Nothing that is under way is waited for: a decode or a connection may take seconds.
     """
     stack.close()
-    say("left at once; the last words may be missing")
+    say("left at once; `sayd recover` finishes what was not confirmed")
     os._exit(AbandonedError.exit_status)

@@ -1,22 +1,15 @@
-"""One stream with the service: its state machine, and the waiting around it.
+"""One connection to the service: its state machine, and the waiting around it.
 
-Owns who may say what when (through ``protocol.client``) and for how long silence is borne. Knows
-nothing of sources and transcripts.
+Owns who may say what when (through ``protocol.client``). Knows nothing of sources and transcripts,
+and not that there may be another connection after this one.
 """
 
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Callable
 
-from sayd_cli.errors import (
-    ProtocolError,
-    RefusedError,
-    SaydError,
-    UnconfirmedError,
-    UnreachableError,
-)
+from sayd_cli.errors import RefusedError, SaydError, ServiceFailedError, UnreachableError
 from sayd_cli.listening.clock import Clock
 from sayd_cli.listening.ports import Stream
 from sayd_cli.listening.rules import Rules
@@ -37,62 +30,55 @@ from sayd_cli.transcript.sanitize import sanitize
 Taker = Callable[[Partial | Final], None]
 """Who is given each text as it comes."""
 
+_CLOSE_FOLLOWS_S = 1.0
+"""How long after ``error`` its close code may take, which tells a refusal from a failure."""
+
 
 class Conversation:
-    """What is said on one stream.
+    """What is said on one connection.
 
-    Calling order: ``read`` in one task; in others, once ``ready`` is set, ``send`` audio, and
-    ``end`` once. ``keep_alive`` in a task of its own.
+    Calling order: ``read`` in one task; in others, once ``on_ready`` was called, ``send`` audio,
+    and ``end`` once. ``keep_alive`` in a task of its own.
 
     Args:
         stream: The connection.
         rules: How long to wait.
         clock: Time.
+        on_ready: Called with the first ``ready``, before anything that comes after it is given.
     """
 
-    def __init__(self, stream: Stream, rules: Rules, clock: Clock) -> None:
-        self.ready = asyncio.Event()
-        self.hurried = False
+    def __init__(
+        self, stream: Stream, rules: Rules, clock: Clock, on_ready: Callable[[Ready], None]
+    ) -> None:
         self._stream = stream
         self._rules = rules
         self._clock = clock
+        self._on_ready = on_ready
+        self._is_ready = False
         self._protocol = ClientStream()
-        self._patience: asyncio.Timeout | None = None
         self._last_sent_s = clock.now_s()
-        self._lost = False
         self._heard_text = False
-        self._last_moment_s: float | None = None
 
     async def send(self, message: ClientMessage) -> None:
-        """Send a message; nothing when the stream is over.
+        """Send a message. When the connection is over, wait to be cancelled.
 
-        Why a connection ended is for ``read`` to find out, after the messages that came before
-        the end; here there is only nobody left to send to.
+        Why it ended is for ``read`` to find out, after the messages that came before the end;
+        here there is only nobody left to send to.
         """
-        if self._lost or self._protocol.over:
-            return
-        data = self._protocol.send(message)
-        self._last_sent_s = self._clock.now_s()
-        try:
-            await self._stream.send(data)
-        except (UnreachableError, RefusedError, ProtocolError):
-            self._lost = True
+        if not self._protocol.over:
+            data = self._protocol.send(message)
+            self._last_sent_s = self._clock.now_s()
+            try:
+                await self._stream.send(data)
+            except SaydError:
+                pass
+            else:
+                return
+        await asyncio.Event().wait()
 
     async def end(self) -> None:
-        """Say that no more audio will come; ``read`` waits with a limit from now on."""
+        """Say that no more audio will come."""
         await self.send(End())
-        self.hurry()
-
-    def hurry(self) -> None:
-        """From now on, wait with a limit: for the service to take what is left, and to complete.
-
-        To be called at any time, any number of times.
-        """
-        if self.hurried:
-            return
-        self.hurried = True
-        if self.ready.is_set():
-            self._bear_silence(self._rules.complete_timeout_s)
 
     async def keep_alive(self) -> None:
         """Whenever nothing has been sent for a while, say that we are still here; for ever."""
@@ -103,75 +89,81 @@ class Conversation:
             else:
                 await self.send(Keepalive())
 
-    async def read(self, take: Taker) -> None:
+    async def read(self, take: Taker) -> Complete:
         """Read until the service has said ``complete``, and give each text to ``take``.
 
+        Returns:
+            The ``complete``, which came after our ``end``.
+
         Raises:
-            UnreachableError, RefusedError, ProtocolError: The stream ended before that.
-            UnconfirmedError: ``complete`` did not come in time.
+            SaydError: The connection ended before that; ``retryable`` when another may do better.
         """
         try:
-            async with asyncio.timeout(self._rules.ready_timeout_s) as self._patience:
-                while not self._protocol.over:
-                    await self._read_message(take)
+            async with asyncio.timeout(self._rules.ready_timeout_s) as patience:
+                while not self._is_ready:
+                    complete = await self._read_message(take)
+                    if complete is not None:
+                        return complete
+                patience.reschedule(None)
+                while True:
+                    complete = await self._read_message(take)
+                    if complete is not None:
+                        return complete
         except TimeoutError as exc:
-            if self._patience is None or not self._patience.expired():
+            if not patience.expired():
                 raise  # not ours
-            raise self._out_of_patience() from exc
+            raise UnreachableError(
+                f"the service was not ready within {self._rules.ready_timeout_s:g} s",
+                "try again later, or use --local",
+            ) from exc
 
-    async def _read_message(self, take: Taker) -> None:
+    async def _read_message(self, take: Taker) -> Complete | None:
         data = await self._stream.receive()
         if data is None:
-            raise ProtocolError("the service closed the stream before it was complete")
+            raise UnreachableError("the service closed the stream before it was complete")
         asked_to_end = self._protocol.state is ClientState.ENDING
         for message in self._protocol.receive(data):
-            self._dispatch(message, take, asked_to_end=asked_to_end)
+            match message:
+                case Complete():
+                    return self._complete(message, take, asked_to_end=asked_to_end)
+                case Fault():
+                    raise await self._failure(message)
+                case _:
+                    self._dispatch(message, take)
+        return None
 
-    def _dispatch(self, message: ServerMessage, take: Taker, *, asked_to_end: bool) -> None:
+    def _dispatch(self, message: ServerMessage, take: Taker) -> None:
         match message:
-            case Ready() if not self.ready.is_set():
-                self._bear_silence(self._rules.complete_timeout_s if self.hurried else None)
-                self.ready.set()
+            case Ready() if not self._is_ready:
+                self._is_ready = True
+                self._on_ready(message)
             case Partial():
                 take(message)
             case Final():
                 self._heard_text = True
                 take(message)
-                if self.hurried:
-                    self._bear_silence(self._rules.complete_timeout_s)
-            case Complete(_, text):
-                if text and not self._heard_text:
-                    # Some services give the whole text here; where it is the only one, it counts.
-                    take(Final(text))
-                if not asked_to_end:
-                    raise RefusedError("the service ended the session before the audio ended")
-            case Fault(reason, code):
-                shown = sanitize(f"{reason} ({code})" if code else reason)
-                raise RefusedError(f"the service ended the stream: {shown}")
             case _:
                 pass
 
-    def _bear_silence(self, limit_s: float | None) -> None:
-        """From now on, wait so long for the next sentence; None for ever."""
-        if self._patience is None or self._patience.expired():
-            return
-        now_s = asyncio.get_running_loop().time()
-        if self.hurried and self._last_moment_s is None:
-            self._last_moment_s = now_s + self._rules.complete_limit_s
-        if limit_s is None:
-            self._patience.reschedule(None)
-        else:
-            last_moment_s = self._last_moment_s or math.inf
-            self._patience.reschedule(min(now_s + limit_s, last_moment_s))
+    def _complete(self, message: Complete, take: Taker, *, asked_to_end: bool) -> Complete:
+        if message.text and not self._heard_text:
+            # Some services give the whole text here; where it is the only one, it counts.
+            take(Final(message.text))
+        if not asked_to_end:
+            raise ServiceFailedError("the service ended the session before the audio ended")
+        return message
 
-    def _out_of_patience(self) -> SaydError:
-        if self.ready.is_set():
-            waited_s = self._rules.complete_timeout_s
-            return UnconfirmedError(
-                f"the service did not confirm the end within {waited_s:g} s",
-                "the last words may be missing",
-            )
-        return UnreachableError(
-            f"the service was not ready within {self._rules.ready_timeout_s:g} s",
-            "try again later, or use --local",
-        )
+    async def _failure(self, fault: Fault) -> SaydError:
+        """What ``error`` means, by how the connection is closed after it."""
+        reason = f"{fault.message} ({fault.code})" if fault.code else fault.message
+        said = f"the service ended the stream: {sanitize(reason)}"
+        try:
+            async with asyncio.timeout(_CLOSE_FOLLOWS_S):
+                while await self._stream.receive() is not None:
+                    pass
+        except TimeoutError:
+            pass  # no close code: then its word is all there is
+        except SaydError as closed:
+            if closed.retryable:
+                return ServiceFailedError(said, "try again later")
+        return RefusedError(said)

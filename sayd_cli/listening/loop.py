@@ -1,37 +1,67 @@
 """The loop: audio from a source to a service, and what the service hears to a sink.
 
-Owns the order of things: the source opens first and captures from then on; the session is created
-while it does; everything captured is sent; at the end the last words are waited for. Knows no
-library and no edge, only its ports.
+Owns the order of things: the source opens first and is captured from then on, whatever becomes of
+the service; a service is connected, and connected again for as long as somebody listens; what it
+has not confirmed is sent again; at the end the last words are waited for. Knows no library and no
+edge, only its ports.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import replace
 from datetime import datetime
+from random import Random
 
-from sayd_cli.errors import DeviceError, SaydError
+from sayd_cli.errors import (
+    DeviceError,
+    RefusedError,
+    SaydError,
+    ServiceFailedError,
+    UnreachableError,
+)
+from sayd_cli.listening.backlog import Backlog
 from sayd_cli.listening.clock import Clock, SystemClock
 from sayd_cli.listening.conversation import Conversation
+from sayd_cli.listening.feeding import Feeding
+from sayd_cli.listening.hearing import Hearing
+from sayd_cli.listening.intake import Intake
+from sayd_cli.listening.outage import Outage
+from sayd_cli.listening.patience import Patience
 from sayd_cli.listening.pause import PauseSwitch
-from sayd_cli.listening.ports import Backend, Sink, Source, Tape
+from sayd_cli.listening.ports import Backend, Sink, Source, Spool, Stream, Tape
 from sayd_cli.listening.rules import Rules
-from sayd_cli.listening.sending import Sending
+from sayd_cli.listening.silence import SilenceRule
+from sayd_cli.listening.standing import Standing
 from sayd_cli.listening.stop import StopSignal
-from sayd_cli.listening.timeline import Timeline
-from sayd_cli.model.events import Final, Partial
-from sayd_cli.model.report import Ended, EndReason, Heard, Notice, Phase, Started
-from sayd_cli.model.session import SessionSettings
+from sayd_cli.model.events import Final, Partial, Ready
+from sayd_cli.model.report import (
+    Ended,
+    EndReason,
+    Heard,
+    Interim,
+    Notice,
+    Phase,
+    Reconnected,
+    Started,
+)
+from sayd_cli.model.session import Session, SessionSettings
+from sayd_cli.model.transcript import Sentence, Transcript
 from sayd_cli.transcript.assembly import Assembly
 
 _log = logging.getLogger(__name__)
 
-
 _DURATION_GRACE_S = 1.0
 """How much later than due the audio of a live source may arrive."""
+
+_KNOWN_BEFORE = 2
+"""Sentences before those that may be heard again, of which the last words may be, too."""
+
+_FAILURES = 3
+"""After so many breakdowns of a service in a row, without a sentence, it is the audio or the
+service itself that is at fault, and a further attempt would end in the same way."""
 
 
 class Listening:
@@ -42,19 +72,23 @@ class Listening:
     Args:
         source: Where audio comes from; entered and left by ``run``.
         backend: Gives the service when entered; entered after the source, left before it.
+        spool: Keeps the audio until it is confirmed; may hold some of a run that was interrupted.
         settings: What to ask of the session.
         rules: How the run goes.
         sink: Who is told.
         stop: Ends the run when somebody asks.
         pause: While it is on, nothing is heard.
-        tape: Takes all the audio that is sent.
+        tape: Takes all the audio that is captured.
         clock: Time.
+        random: Spreads attempts to connect.
+        heard: The confirmed sentences of the run that was interrupted.
     """
 
     def __init__(
         self,
         source: Source,
         backend: AbstractAsyncContextManager[Backend],
+        spool: Spool,
         *,
         settings: SessionSettings,
         rules: Rules,
@@ -63,6 +97,8 @@ class Listening:
         pause: PauseSwitch | None = None,
         tape: Tape | None = None,
         clock: Clock | None = None,
+        random: Random | None = None,
+        heard: Sequence[Sentence] = (),
     ) -> None:
         self._source = source
         self._backend = backend
@@ -71,18 +107,42 @@ class Listening:
         self._sink = sink
         self._stop = stop
         self._clock = clock or SystemClock()
-        self._assembly = Assembly()
-        self._conversation: Conversation | None = None
-        self._sending = Sending(
+        self._random = random or Random()
+        self._assembly = Assembly(Transcript(tuple(heard)))
+        self._backlog = Backlog(spool, settings.sample_rate_hz)
+        self._confirmed_sample = _confirmed_by(heard, spool, settings.sample_rate_hz)
+        self._standing = Standing(self._backlog, sink)
+        self._silence = SilenceRule(rules.until_silence_s)
+        self._hearing: Hearing | None = None
+        self._outage: Outage | None = None
+        self._has_begun = False
+        """The service was ready once, and the user knows that it listens."""
+        self._failures = 0
+        self._is_complete = False
+        self._intake = Intake(
             source,
-            settings=settings,
+            self._backlog,
             rules=rules,
             stop=stop,
             pause=pause or PauseSwitch(),
             clock=self._clock,
             sink=sink,
+            standing=self._standing,
             tape=tape,
         )
+
+    @property
+    def unconfirmed_s(self) -> float:
+        """Seconds of captured audio whose words are wanted and not confirmed.
+
+        None of a file that was never begun: it is still there, and so is all that is in it.
+        """
+        if self._is_complete or self._has_had_enough():
+            return 0.0
+        if self._source.can_wait and not self._has_begun:
+            return 0.0
+        rate_hz = self._settings.sample_rate_hz
+        return max(0, self._backlog.end_sample - self._confirmed_sample) / rate_hz
 
     async def run(self) -> Ended:
         """Listen until the source ends, a rule says so, or ``stop`` is requested.
@@ -98,30 +158,40 @@ class Listening:
             async with self._source:
                 opened_at = self._clock.utc_now()
                 _log.info("listening begins")
-                self._sending.enter(Phase.STARTING)
-                helpers = (
-                    asyncio.create_task(self._stop_source_when_asked()),
-                    asyncio.create_task(self._stop_when_time_is_up()),
-                )
-                try:
-                    await self._use_service(opened_at)
-                finally:
-                    for helper in helpers:
-                        helper.cancel()
-            if self._sending.failure is not None:
-                raise self._sending.failure
+                self._standing.service_is(Phase.STARTING)
+                await self._listen(opened_at)
+            if self._intake.failure is not None:
+                raise self._intake.failure
         except SaydError as exc:
             self._report_unconfirmed()
             self._finish(EndReason.DEVICE if isinstance(exc, DeviceError) else EndReason.ERROR)
             raise
         return self._finish(self._stop.reason or EndReason.EOF)
 
-    async def _stop_source_when_asked(self) -> None:
+    async def _listen(self, opened_at: datetime) -> None:
+        patience = Patience(self._rules)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                helpers = (
+                    tasks.create_task(self._intake.run()),
+                    tasks.create_task(self._stop_source_when_asked(patience)),
+                    tasks.create_task(self._stop_when_time_is_up()),
+                    tasks.create_task(self._stop_when_silent()),
+                )
+                async with self._backend as backend, patience:
+                    await self._transcribe(backend, patience, opened_at)
+                for helper in helpers:
+                    helper.cancel()
+        except BaseExceptionGroup as failures:
+            cause = _cause(failures)
+            raise cause from cause.__cause__
+
+    async def _stop_source_when_asked(self, patience: Patience) -> None:
         await self._stop.wait()
         _log.info("asked to stop: %s", self._stop.reason)
         self._source.stop()
-        if self._conversation is not None:
-            self._conversation.hurry()
+        patience.hurry(self._backlog.waiting_s)
+        self._backlog.wake()
 
     async def _stop_when_time_is_up(self) -> None:
         """Keep ``duration_s`` also while a live source gives nothing; else samples are counted."""
@@ -129,52 +199,226 @@ class Listening:
             await self._clock.sleep(self._rules.duration_s + _DURATION_GRACE_S)
             self._stop.request(EndReason.DURATION)
 
-    async def _use_service(self, opened_at: datetime) -> None:
-        async with self._backend as backend:
-            session = await backend.create_session(self._settings)
-            self._sink.take(
-                Started(
-                    session_id=session.session_id,
-                    backend=backend.name,
-                    language=session.language,
-                    sample_rate_hz=self._settings.sample_rate_hz,
-                    codec=self._settings.codec,
-                    started_at=opened_at,
-                )
-            )
-            async with backend.open_stream(session) as stream:
-                await self._converse(Conversation(stream, self._rules, self._clock))
+    async def _stop_when_silent(self) -> None:
+        """Keep ``until_silence_s`` while a live source gives silence; else texts are placed."""
+        if self._source.live and self._rules.until_silence_s is not None:
+            while not (self._backlog.connected and self._silence.is_over(self._backlog.sent_s)):
+                await self._backlog.changed()
+            self._stop.request(EndReason.SILENCE)
 
-    async def _converse(self, conversation: Conversation) -> None:
-        self._conversation = conversation
-        if self._stop.reason is not None:
-            conversation.hurry()
+    async def _transcribe(self, backend: Backend, patience: Patience, opened_at: datetime) -> None:
+        """Have everything heard, over as many sessions and connections as it takes."""
+        while not self._is_complete:
+            try:
+                if self._hearing is None:
+                    session = await backend.create_session(self._settings)
+                    self._tell_started(session, backend, opened_at)
+                    self._hearing = self._hear_anew(session, patience)
+                hearing = self._hearing
+                async with backend.open_stream(hearing.session, hearing.have) as stream:
+                    await self._converse(stream, hearing, patience)
+                self._is_complete = True
+            except SaydError as exc:
+                if self._has_had_enough():
+                    return
+                await self._outlast(exc, patience)
+
+    def _tell_started(self, session: Session, backend: Backend, opened_at: datetime) -> None:
+        if self._outage is not None and self._has_begun:
+            return
+        self._sink.take(
+            Started(
+                session_id=session.session_id,
+                backend=backend.name,
+                language=session.language,
+                sample_rate_hz=self._settings.sample_rate_hz,
+                codec=self._settings.codec,
+                started_at=opened_at,
+            )
+        )
+
+    def _hear_anew(self, session: Session, patience: Patience, streamed_s: float = 0.0) -> Hearing:
+        """Have the session hear everything that is not confirmed."""
+        feeding = Feeding(
+            self._backlog,
+            self._confirmed_sample,
+            settings=self._settings,
+            patience=patience,
+            clock=self._clock,
+            sink=self._sink,
+        )
+        return Hearing(
+            session,
+            feeding,
+            known=self._heard_again(),
+            clock=self._clock,
+            streamed_s=streamed_s,
+        )
+
+    def _heard_again(self) -> str:
+        """What may be heard a second time: nothing, where times tell what is confirmed."""
+        sentences = self._assembly.transcript.sentences
+        if not sentences or not sentences[-1].approximate:
+            return ""
+        confirmed_s = self._confirmed_sample / self._settings.sample_rate_hz
+        # A derived end is never before the real one.
+        first = len(sentences)
+        while first > 0 and sentences[first - 1].end_s > confirmed_s:
+            first -= 1
+        return " ".join(sentence.text for sentence in sentences[max(first - _KNOWN_BEFORE, 0) :])
+
+    async def _converse(self, stream: Stream, hearing: Hearing, patience: Patience) -> None:
+        """Talk on one connection until everything is heard."""
+        is_ready = asyncio.Event()
+
+        def on_ready(ready: Ready) -> None:
+            hearing.ready(ready)
+            self._tell_connected(hearing, patience)
+            is_ready.set()
+
+        conversation = Conversation(stream, self._rules, self._clock, on_ready)
+
+        async def send() -> None:
+            await is_ready.wait()
+            await hearing.feeding.run(conversation)
+            self._standing.service_is(Phase.FINISHING)
+            patience.hurry(0.0)
+            await conversation.end()
+
         try:
             async with asyncio.TaskGroup() as tasks:
-                sender = tasks.create_task(self._sending.run(conversation))
-                keeper = tasks.create_task(conversation.keep_alive())
-                await conversation.read(self._take)
-                sender.cancel()
-                keeper.cancel()
+                helpers = (
+                    tasks.create_task(send()),
+                    tasks.create_task(conversation.keep_alive()),
+                )
+                complete = await conversation.read(lambda text: self._take(text, patience))
+                for helper in helpers:
+                    helper.cancel()
         except BaseExceptionGroup as failures:
-            # The first failure is the cause; any other follows from it.
-            first = failures.exceptions[0]
-            raise first from first.__cause__
+            cause = _cause(failures)
+            raise cause from cause.__cause__
+        finally:
+            self._backlog.connected = False
+        hearing.check(complete)
 
-    def _take(self, message: Partial | Final) -> None:
-        if self._had_enough():
+    def _tell_connected(self, hearing: Hearing, patience: Patience) -> None:
+        """The service takes audio: for the first time, or again."""
+        outage, self._outage = self._outage, None
+        if outage is not None and self._has_begun:
+            waiting = self._backlog.end_sample - hearing.feeding.position
+            outage_s = self._clock.now_s() - outage.began_s
+            replayed_s = waiting / self._settings.sample_rate_hz
+            self._sink.take(Reconnected(hearing.session.session_id, outage_s, replayed_s))
+            if outage.told:
+                self._sink.take(
+                    Notice(
+                        f"connected again after {outage_s:.0f} s; "
+                        f"{replayed_s:.0f} s of audio are sent now"
+                    )
+                )
+        self._has_begun = True
+        patience.begun()
+        self._backlog.connected = True
+        self._standing.service_is(Phase.LISTENING)
+
+    async def _outlast(self, cause: SaydError, patience: Patience) -> None:
+        """Wait for the next attempt to connect, if there is to be one.
+
+        Raises:
+            SaydError: There is to be none.
+        """
+        hearing = self._hearing
+        was_resuming = hearing is not None and hearing.is_resuming
+        if hearing is not None and not hearing.lost():
+            self._hearing = None
+        elif hearing is not None and not hearing.continues:
+            self._hearing = self._hear_anew(hearing.session, patience, hearing.streamed_s)
+        if was_resuming and not isinstance(cause, UnreachableError):
+            # The old stream cannot be had any more. Whether anything can, a new session will tell.
+            _log.info("the stream is not continued: %s", cause.message)
+            self._hearing = None
             return
-        timeline = self._sending.timeline
-        report = self._assembly.apply(
-            _placed(message, timeline), heard_until_s=timeline.captured_until_s
-        )
+        if not cause.retryable:
+            raise cause
+        outage = self._outage
+        if outage is None:
+            outage = self._outage = Outage(self._clock.now_s(), self._random)
+            _log.info("the service is lost: %s", cause.message)
+        self._give_up_if_hopeless(cause, outage)
+        if self._has_begun and (self._backlog.ended or self._stop.reason is not None):
+            patience.hurry(self._backlog.waiting_s)
+        delay_s = outage.delay_s(cause)
+        if outage.attempts > 1 and not outage.told:
+            outage.told = True
+            self._sink.take(Notice(f"{cause.message}; listening goes on, and so do attempts"))
+        self._standing.service_is(Phase.RECONNECTING if self._has_begun else Phase.STARTING)
+        await self._sleep_unless_stopped(delay_s)
+
+    def _give_up_if_hopeless(self, cause: SaydError, outage: Outage) -> None:
+        lasted_s = self._clock.now_s() - outage.began_s
+        if isinstance(cause, ServiceFailedError):
+            self._failures += 1
+            if self._failures >= _FAILURES:
+                raise RefusedError(cause.message, "try again later") from cause
+        if not self._has_begun:
+            unreachable = isinstance(cause, UnreachableError)
+            too_long = unreachable and lasted_s >= self._rules.start_patience_s
+            if too_long or isinstance(cause, ServiceFailedError) or self._stop.reason is not None:
+                raise cause
+        elif not self._source.live and lasted_s >= self._rules.outage_limit_s:
+            raise cause
+
+    async def _sleep_unless_stopped(self, seconds: float) -> None:
+        """Wait; when a stop is asked for meanwhile, try once more at once."""
+        if self._stop.reason is not None:
+            await self._clock.sleep(seconds)
+            return
+        tasks = [
+            asyncio.ensure_future(self._clock.sleep(seconds)),
+            asyncio.ensure_future(self._stop.wait()),
+        ]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+
+    def _take(self, message: Partial | Final, patience: Patience) -> None:
+        hearing = self._hearing
+        if hearing is None:
+            return
+        for text in hearing.texts(message):
+            if self._has_had_enough() or self._comes_too_late(text):
+                return
+            self._take_text(text, hearing, patience)
+
+    def _take_text(self, text: Partial | Final, hearing: Hearing, patience: Patience) -> None:
+        timeline = hearing.feeding.timeline
+        report = self._assembly.apply(text, heard_until_s=timeline.captured_until_s)
         if report is None:
             return
         self._sink.take(report)
-        if self._had_enough():
+        if isinstance(report, Interim):
+            if report.text:
+                self._silence.heard(report.end_s, self._backlog.sent_s)
+            return
+        self._failures = 0
+        self._silence.heard(report.sentence.end_s, self._backlog.sent_s)
+        patience.renew()
+        confirmed_sample = hearing.confirmed_sample(report.sentence)
+        if confirmed_sample > self._confirmed_sample:
+            self._confirmed_sample = confirmed_sample
+            self._backlog.release(confirmed_sample)
+        if self._has_had_enough():
             self._stop.request(EndReason.ONCE)
 
-    def _had_enough(self) -> bool:
+    def _comes_too_late(self, text: Partial | Final) -> bool:
+        if text.start_s is None or not text.text or not self._silence.ended_before(text.start_s):
+            return False
+        self._stop.request(EndReason.SILENCE)
+        return True
+
+    def _has_had_enough(self) -> bool:
         return self._rules.once and bool(self._assembly.transcript.sentences)
 
     def _report_unconfirmed(self) -> None:
@@ -183,12 +427,12 @@ class Listening:
             self._sink.take(Heard(sentence))
 
     def _finish(self, reason: EndReason) -> Ended:
-        for notice in self._source.notices():
+        for notice in (*self._source.notices(), *self._backlog.notices()):
             self._sink.take(Notice(notice))
         transcript = self._assembly.transcript
         ended = Ended(
             reason=reason,
-            duration_s=self._sending.captured_s,
+            duration_s=self._backlog.captured_s,
             sentences=len(transcript.sentences),
             words=transcript.word_count,
         )
@@ -196,13 +440,17 @@ class Listening:
         return ended
 
 
-def _placed(message: Partial | Final, timeline: Timeline) -> Partial | Final:
-    """The message with its times in the captured audio, not in the stream."""
-    start_s, end_s = message.start_s, message.end_s
-    if end_s is not None:
-        end_s = timeline.end_s(end_s)
-    if start_s is not None:
-        start_s = timeline.start_s(start_s)
-        # What is all in silence that was put in has its end before it, and its start after it.
-        start_s = start_s if end_s is None else min(start_s, end_s)
-    return replace(message, start_s=start_s, end_s=end_s)
+def _confirmed_by(heard: Sequence[Sentence], spool: Spool, rate_hz: int) -> int:
+    """Where the audio begins that the sentences do not confirm.
+
+    After one whose times were derived, that is not known; all that is kept is heard again then.
+    """
+    if heard and not heard[-1].approximate:
+        return max(int(heard[-1].end_s * rate_hz + 1e-6), spool.start_sample)
+    return spool.start_sample
+
+
+def _cause(failures: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The first failure is the cause; any other follows from it."""
+    first = failures.exceptions[0]
+    return _cause(first) if isinstance(first, BaseExceptionGroup) else first

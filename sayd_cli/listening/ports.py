@@ -26,6 +26,10 @@ class Source(Protocol):
     live: bool
     """True when the audio comes at its own pace; False when it can be read as fast as wanted."""
 
+    can_wait: bool
+    """True when nothing is lost by not reading for a while: what is not read is still there later.
+    A file can wait; a pipe cannot, since its writer may be recording."""
+
     async def __aenter__(self) -> Source: ...
 
     async def __aexit__(self, *exc_info: object) -> None: ...
@@ -82,8 +86,16 @@ class Backend(Protocol):
         """
         ...
 
-    def open_stream(self, session: Session) -> AbstractAsyncContextManager[Stream]:
-        """Connect to the session's stream; the context closes it."""
+    def open_stream(
+        self, session: Session, have: int | None = None
+    ) -> AbstractAsyncContextManager[Stream]:
+        """Connect to the session's stream; the context closes it.
+
+        Args:
+            session: As it was created.
+            have: For a stream that was lost and is to be continued: how many of its sentences
+                came.
+        """
         ...
 
 

@@ -25,7 +25,8 @@ class Rules:
         complete_timeout_s: After the end, or a request to stop: how long to wait for ``complete``.
             Counted anew with every sentence, since a service that still sends sentences is not
             one that has gone; a fixed wait loses the last words of a busy one.
-        complete_limit_s: How long to wait for it in all, whatever comes.
+        complete_limit_s: How long to wait for it in all, whatever comes; and as long again as the
+            audio that has then not been sent yet.
         keepalive_s: After how many seconds without audio to send ``keepalive``; a known client of
             the service does so every 15.
     """
@@ -37,3 +38,6 @@ class Rules:
     complete_timeout_s: float = 10.0
     complete_limit_s: float = 60.0
     keepalive_s: float = 15.0
+    start_patience_s: float = 5.0
+    outage_limit_s: float = 300.0
+    until_silence_s: float | None = None

@@ -34,18 +34,25 @@ class Timeline:
 
     Args:
         sample_rate_hz: Samples a second, of the stream and of the capture.
+        from_sample: The captured sample with which the stream begins.
     """
 
-    def __init__(self, sample_rate_hz: int) -> None:
-        self._sample_rate_hz = sample_rate_hz
-        self._runs = [_Run(0, 0)]
+    def __init__(self, sample_rate_hz: int, from_sample: int = 0) -> None:
+        self.sample_rate_hz = sample_rate_hz
+        self._runs = [_Run(0, from_sample)]
+
+    @property
+    def stream_samples(self) -> int:
+        """How many samples were sent."""
+        last = self._runs[-1]
+        return last.stream_start + last.length
 
     @property
     def captured_until_s(self) -> float:
         """Where the last captured sample that was sent ends, in seconds."""
         last = self._runs[-1]
         captured = last.captured_start + (0 if last.silence else last.length)
-        return captured / self._sample_rate_hz
+        return captured / self.sample_rate_hz
 
     def sent(self, start_sample: int, end_sample: int) -> None:
         """Captured samples went out: those from ``start_sample`` to before ``end_sample``."""
@@ -64,16 +71,31 @@ class Timeline:
             self._runs.append(last)
         last.length += samples
 
+    def cut(self, stream_sample: int) -> int:
+        """Only so much of the stream arrived; it goes on from there.
+
+        Args:
+            stream_sample: How many samples arrived; no more than were sent.
+
+        Returns:
+            The captured sample to go on with.
+        """
+        while len(self._runs) > 1 and self._runs[-1].stream_start >= stream_sample:
+            self._runs.pop()
+        last = self._runs[-1]
+        last.length = stream_sample - last.stream_start
+        return last.captured_start + (0 if last.silence else last.length)
+
     def start_s(self, stream_s: float) -> float:
         """The captured moment at which something begins that begins at ``stream_s``.
 
         What begins in silence that was put in, or on the edge of a gap, begins after it.
         """
-        moment = stream_s * self._sample_rate_hz
+        moment = stream_s * self.sample_rate_hz
         at = bisect_right(self._runs, moment, key=lambda run: run.stream_start) - 1
         run = self._runs[max(at, 0)]
         if run.silence and at + 1 < len(self._runs):
-            return self._runs[at + 1].captured_start / self._sample_rate_hz
+            return self._runs[at + 1].captured_start / self.sample_rate_hz
         return self._within(run, moment)
 
     def end_s(self, stream_s: float) -> float:
@@ -81,10 +103,10 @@ class Timeline:
 
         What ends in silence that was put in, or on the edge of a gap, ends before it.
         """
-        moment = stream_s * self._sample_rate_hz
+        moment = stream_s * self.sample_rate_hz
         at = bisect_left(self._runs, moment, key=lambda run: run.stream_start) - 1
         return self._within(self._runs[max(at, 0)], moment)
 
     def _within(self, run: _Run, moment: float) -> float:
         into = 0.0 if run.silence else moment - run.stream_start
-        return (run.captured_start + into) / self._sample_rate_hz
+        return (run.captured_start + into) / self.sample_rate_hz

@@ -20,11 +20,14 @@ is no time of this audio."""
 
 
 class Assembly:
-    """Takes what one stream says, in order of arrival, and keeps the transcript it makes."""
+    """Takes what is heard, in order, and keeps the transcript it makes.
 
-    def __init__(self) -> None:
-        self._transcript = Transcript()
-        self._seen_indices: set[int] = set()
+    Args:
+        transcript: What was heard before.
+    """
+
+    def __init__(self, transcript: Transcript | None = None) -> None:
+        self._transcript = transcript or Transcript()
 
     @property
     def transcript(self) -> Transcript:
@@ -35,8 +38,7 @@ class Assembly:
         """Take one event.
 
         A partial replaces the interim text. A final becomes a sentence, numbered here, and clears
-        the interim text; one without text, or with an index that the service has used before,
-        becomes none.
+        the interim text; one without text becomes none.
 
         Args:
             event: What the service said.
@@ -81,10 +83,6 @@ class Assembly:
         return Interim(text, start_s, end_s)
 
     def _take_final(self, event: Final, heard_until_s: float) -> Interim | Heard | None:
-        if event.index is not None:
-            if event.index in self._seen_indices:
-                return None
-            self._seen_indices.add(event.index)
         text = _clean(event.text)
         if not text:
             return self._clear(heard_until_s)

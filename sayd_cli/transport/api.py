@@ -20,6 +20,7 @@ from sayd_cli.errors import (
     ProtocolError,
     RefusedError,
     SaydError,
+    ServiceFailedError,
     UnreachableError,
     UsageError,
 )
@@ -28,6 +29,7 @@ from sayd_cli.model.secret import Secret
 from sayd_cli.model.session import Session, SessionSettings, SessionSummary
 from sayd_cli.protocol import rest
 from sayd_cli.transport.address import is_loopback, is_service_address, shown_address, shown_host
+from sayd_cli.transport.retry import retry_after_s
 
 if TYPE_CHECKING:
     import httpx
@@ -62,6 +64,7 @@ class ListenApi:
     Every call raises:
         KeyRefusedError: 401 or 403.
         BusyError: 429 or 503.
+        ServiceFailedError: Any other 5xx.
         RefusedError: Any other refusal.
         UnreachableError: No connection, or no answer in time.
         ProtocolError: An answer that is not the API's.
@@ -233,9 +236,11 @@ def _refusal(answer: _Answer, host: str) -> SaydError:
             # Of a session, ``get`` says so itself; here the whole API is not where we look for it.
             return RefusedError(f"{host} answered 404: {reason}", "check SAYD_BASE_URL")
         case HTTPStatus.TOO_MANY_REQUESTS | HTTPStatus.SERVICE_UNAVAILABLE:
-            wait_s = _retry_after_s(answer)
+            wait_s = retry_after_s(answer.retry_after)
             when = "later" if wait_s is None else f"in {wait_s:.0f} s"
             return BusyError(f"{host} is busy: {reason}", f"try again {when}", retry_after_s=wait_s)
+        case _ if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            return ServiceFailedError(f"{host} answered {status}: {reason}", "try again later")
         case _:
             return RefusedError(f"{host} answered {status}: {reason}")
 
@@ -245,12 +250,6 @@ def _phrase(status: int) -> str:
         return HTTPStatus(status).phrase.lower()
     except ValueError:
         return "no reason given"
-
-
-def _retry_after_s(answer: _Answer) -> float | None:
-    """The ``Retry-After`` header in seconds; its other form, a date, is not used by this API."""
-    value = answer.retry_after
-    return float(value) if value.isascii() and value.isdigit() else None
 
 
 def _reason(exc: Exception) -> str:

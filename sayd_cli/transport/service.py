@@ -33,6 +33,9 @@ class Service:
         async with ListenApi(self.base_url, self.key) as api:
             return await api.create(settings)
 
-    def open_stream(self, session: Session) -> AbstractAsyncContextManager[WebSocketStream]:
+    def open_stream(
+        self, session: Session, have: int | None = None
+    ) -> AbstractAsyncContextManager[WebSocketStream]:
         """Connect to the session's stream; raises what ``open_stream`` raises."""
-        return open_stream(session.websocket_url)
+        watched = self.name is BackendName.CLOUD
+        return open_stream(session.websocket_url, have=have, watched=watched)

@@ -20,36 +20,38 @@ from sayd_cli.errors import (
     ProtocolError,
     RefusedError,
     SaydError,
+    ServiceFailedError,
     UnreachableError,
 )
 from sayd_cli.model.secret import SecretUrl
 from sayd_cli.transport.address import is_loopback, shown_host
+from sayd_cli.transport.pulse import Pulse
+from sayd_cli.transport.retry import retry_after_s
 
 if TYPE_CHECKING:
     from websockets.asyncio.client import ClientConnection
     from websockets.exceptions import ConnectionClosed
+    from websockets.http11 import Response
 
 _OPEN_TIMEOUT_S = 15.0
 _CLOSE_TIMEOUT_S = 2.0
-_PING_INTERVAL_S = 15.0
-# A server that decodes a long file stops reading for a while, pings included; the limit is for
-# connections that are dead, not for servers that are busy.
-_PING_TIMEOUT_S = 45.0
 
 _SEND_BUFFER_BYTES = 1 << 16  # Two seconds of PCM16 at 16 kHz; Linux takes it twice.
 
 # Close codes, RFC 6455 section 7.4.1 and its registry.
 _POLICY = 1008
 _BROKEN = (1002, 1003, 1007, 1009, 1010)
+_FAILED = (1011, 1014)
 _TRY_LATER = (1012, 1013)
 
 
 class WebSocketStream:
     """A connected stream, as ``listening.ports.Stream`` asks for it."""
 
-    def __init__(self, connection: ClientConnection, host: str) -> None:
+    def __init__(self, connection: ClientConnection, host: str, pulse: Pulse | None = None) -> None:
         self._connection = connection
         self._host = host
+        self._pulse = pulse
 
     async def send(self, message: bytes | str) -> None:
         """Send one message; waits when the other side is slow.
@@ -60,9 +62,13 @@ class WebSocketStream:
         from websockets.exceptions import ConnectionClosed
 
         try:
+            if self._pulse is not None:
+                await self._pulse.room()
             await self._connection.send(message)
         except ConnectionClosed as exc:
-            raise _closed(exc, self._host) from exc
+            raise self._closed(exc) from exc
+        if self._pulse is not None:
+            self._pulse.sent(len(message))
 
     async def receive(self) -> bytes | str | None:
         """The next message; None when the other side has closed in good order.
@@ -73,16 +79,32 @@ class WebSocketStream:
         from websockets.exceptions import ConnectionClosed, ConnectionClosedOK
 
         try:
-            return await self._connection.recv()
+            message = await self._connection.recv()
         except ConnectionClosedOK:
             return None
         except ConnectionClosed as exc:
-            raise _closed(exc, self._host) from exc
+            raise self._closed(exc) from exc
+        if self._pulse is not None:
+            self._pulse.heard()
+        return message
+
+    def _closed(self, exc: ConnectionClosed) -> SaydError:
+        if self._pulse is not None and self._pulse.failure is not None:
+            return self._pulse.failure
+        return _closed(exc, self._host)
 
 
 @asynccontextmanager
-async def open_stream(url: SecretUrl) -> AsyncIterator[WebSocketStream]:
+async def open_stream(
+    url: SecretUrl, *, have: int | None = None, watched: bool = True
+) -> AsyncIterator[WebSocketStream]:
     """Connect to a session's stream; leaving the context closes it.
+
+    Args:
+        url: As the service gave it.
+        have: For a service that continues streams: how many sentences of it came.
+        watched: Notice when the other end is dead though the connection is open, and send no
+            further ahead of it than it reads. Needless within one process.
 
     Raises:
         KeyRefusedError: The handshake was answered 401 or 403.
@@ -108,7 +130,7 @@ async def open_stream(url: SecretUrl) -> AsyncIterator[WebSocketStream]:
     here = is_loopback(url.reveal())
     try:
         connection = await connect(
-            url.reveal(),
+            _continuing(url.reveal(), have),
             logger=logger,
             user_agent_header=f"sayd/{__version__}",
             # Audio does not get smaller by deflate; its delay would be for nothing.
@@ -116,19 +138,22 @@ async def open_stream(url: SecretUrl) -> AsyncIterator[WebSocketStream]:
             proxy=None if here else True,
             open_timeout=_OPEN_TIMEOUT_S,
             close_timeout=_CLOSE_TIMEOUT_S,
-            # A connection within one machine does not die unnoticed.
-            ping_interval=None if here else _PING_INTERVAL_S,
-            ping_timeout=_PING_TIMEOUT_S,
+            # The pulse does it, sooner, and without giving up a server that is only slow.
+            ping_interval=None,
         )
     except (InvalidURI, ValueError):
         raise ProtocolError("the service gave a stream address that is not a URL") from None
     except InvalidStatus as exc:
-        raise _handshake_refused(exc.response.status_code, host) from None
+        raise _handshake_refused(exc.response, host) from None
     except (ProxyError, InvalidProxy) as exc:
         raise UnreachableError(
             f"cannot reach {host} through the proxy: {exc}", "check the proxy settings"
         ) from exc
     except (InvalidMessage, InvalidHandshake) as exc:
+        if isinstance(exc.__cause__, EOFError | OSError):
+            raise UnreachableError(
+                f"the connection to {host} was lost before it was open", "check the network"
+            ) from exc
         raise ProtocolError(f"{host} did not answer as a WebSocket: {exc}") from exc
     except TimeoutError as exc:
         raise UnreachableError(
@@ -140,9 +165,19 @@ async def open_stream(url: SecretUrl) -> AsyncIterator[WebSocketStream]:
         ) from exc
     _bound_send_buffer(connection)
     try:
-        yield WebSocketStream(connection, host)
+        if watched:
+            async with Pulse(connection, host) as pulse:
+                yield WebSocketStream(connection, host, pulse)
+        else:
+            yield WebSocketStream(connection, host)
     finally:
         await connection.close()
+
+
+def _continuing(url: str, have: int | None) -> str:
+    if have is None:
+        return url
+    return f"{url}{'&' if '?' in url else '?'}have={have}"
 
 
 def _bound_send_buffer(connection: ClientConnection) -> None:
@@ -154,12 +189,16 @@ def _bound_send_buffer(connection: ClientConnection) -> None:
         connected.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
 
 
-def _handshake_refused(status: int, host: str) -> SaydError:
+def _handshake_refused(response: Response, host: str) -> SaydError:
+    status = response.status_code
     match status:
         case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN:
             return KeyRefusedError(f"{host} refused the stream ({status})", "check SAYD_API_KEY")
         case HTTPStatus.TOO_MANY_REQUESTS | HTTPStatus.SERVICE_UNAVAILABLE:
-            return BusyError(f"{host} is busy ({status})", "try again later")
+            wait_s = retry_after_s(response.headers.get("Retry-After", ""))
+            return BusyError(f"{host} is busy ({status})", "try again later", retry_after_s=wait_s)
+        case _ if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            return ServiceFailedError(f"{host} failed ({status})", "try again later")
         case _:
             return RefusedError(f"{host} refused the stream ({status})")
 
@@ -175,6 +214,8 @@ def _closed(exc: ConnectionClosed, host: str) -> SaydError:
         return BusyError(f"{host} ended the stream: {shown}", "try again later")
     if exc.rcvd.code in _BROKEN:
         return ProtocolError(f"{host} ended the stream: {shown}")
+    if exc.rcvd.code in _FAILED:
+        return ServiceFailedError(f"{host} ended the stream: {shown}", "try again later")
     if exc.rcvd.code == _POLICY:
         return RefusedError(f"{host} ended the stream: {shown}")
     return RefusedError(f"{host} ended the stream: {shown}", "try again")

@@ -9,10 +9,10 @@ from sayd_cli.listening.loop import Listening
 from sayd_cli.listening.rules import Pace, Rules
 from sayd_cli.listening.stop import StopSignal
 from sayd_cli.model.audio import Codec
-from sayd_cli.model.events import Audio, ClientMessage, Complete, End, Final, Ready, ServerMessage
+from sayd_cli.model.events import Audio, ClientMessage, Complete, End, Final, ServerMessage
 from sayd_cli.model.report import Ended, Heard
 from sayd_cli.model.session import SessionSettings
-from sayd_cli.protocol.server import ServerStream
+from sayd_cli.spool.memory import MemorySpool
 from tests.listening.world import (
     RATE_HZ,
     FakeClock,
@@ -44,14 +44,13 @@ class Run:
         hears: Hearing = completes,
     ) -> None:
         self.source = source
-        self.service = ScriptedService(hears, ready=False)
-        self.service.protocol = ServerStream(codec)
-        self.service._say([Ready()])
+        self.service = ScriptedService(hears, codec=codec)
         self.recorder = Recorder()
         self.clock = FakeClock()
         self.listening = Listening(
             source,
             self.service.entered(),
+            MemorySpool(RATE_HZ),
             settings=SessionSettings(codec=codec),
             rules=rules or Rules(),
             sink=self.recorder,
@@ -110,9 +109,10 @@ async def test_a_file_is_sent_at_the_pace_of_its_sound(codec: Codec) -> None:
             moments.append(run.clock.time_s)
         return completes(message, service)
 
-    run = Run(codec, ScriptedSource(2), Rules(pace=Pace.REALTIME), notes)
-    await run.go()
     step_s = 1 / PACKETS_A_SECOND[codec]
+    source = ScriptedSource(2, block_samples=round(step_s * RATE_HZ))
+    run = Run(codec, source, Rules(pace=Pace.REALTIME), notes)
+    await run.go()
     due = [step_s * (number + 1) for number in range(2 * PACKETS_A_SECOND[codec])]
     # The last is only silence, and waits for nothing.
     assert moments == pytest.approx([*due, 2.0])

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from sayd_cli.errors import (
     DeviceError,
     InputError,
-    ProtocolError,
     RefusedError,
     SaydError,
     StorageError,
@@ -36,8 +35,10 @@ from sayd_cli.model.events import (
 from sayd_cli.model.report import Ended, EndReason, Gap, Heard, Interim, Phase, Started
 from sayd_cli.model.session import BackendName, SessionSettings
 from sayd_cli.protocol.server import ServerState
+from sayd_cli.spool.memory import MemorySpool
 from tests.listening.world import (
     RATE_HZ,
+    Connection,
     FakeClock,
     Hearing,
     Recorder,
@@ -69,6 +70,7 @@ class Run:
         self.listening = Listening(
             source,
             self.service.entered(),
+            MemorySpool(RATE_HZ),
             settings=SessionSettings(),
             rules=rules or Rules(),
             sink=self.recorder,
@@ -276,46 +278,32 @@ async def test_a_source_that_does_not_open_asks_nothing_of_the_service() -> None
 
 
 async def test_a_session_that_is_not_created_closes_the_source() -> None:
-    run = Run(ScriptedSource(1), ScriptedService(create_failure=UnreachableError("no")))
-    await run.fail(UnreachableError)
+    run = Run(ScriptedSource(1), ScriptedService(create_failures=[RefusedError("no")]))
+    await run.fail(RefusedError)
     assert run.source.events[-1] == "closed"
     assert [end.reason for end in run.recorder.ends] == [EndReason.ERROR]
 
 
-@pytest.mark.parametrize(
-    ("loss", "kind"),
-    [
-        (UnreachableError("lost"), UnreachableError),
-        (RefusedError("no"), RefusedError),
-        (None, ProtocolError),
-        (Fault("out of memory", "1011"), RefusedError),
-    ],
-)
-async def test_a_lost_stream_keeps_the_text_that_was_never_confirmed(
-    loss: ServerMessage | BaseException | None, kind: type[SaydError]
+@pytest.mark.parametrize("loss", [RefusedError("no"), Fault("no such voice")])
+async def test_a_refusal_keeps_the_text_that_was_never_confirmed(
+    loss: ServerMessage | BaseException,
 ) -> None:
     answers: Answers = [Final("sure.", 0.0, 0.05), Partial("not sure", 0.06, 0.1), loss]
+    if isinstance(loss, Fault):
+        answers.append(RefusedError("close code 1008"))
     run = Run(ScriptedSource(0.5, endless=True), ScriptedService(hearing(answers, [])))
-    await run.fail(kind)
+    await run.fail(RefusedError)
     sentences = [r.sentence for r in run.recorder.reports if isinstance(r, Heard)]
     assert [(s.text, s.unconfirmed) for s in sentences] == [("sure.", False), ("not sure", True)]
     assert [end.sentences for end in run.recorder.ends] == [2]
 
 
-async def test_a_service_that_ends_by_itself_is_not_taken_for_the_end() -> None:
-    source = ScriptedSource(0.5)
-    service = ScriptedService(hearing([], []))
-    run = Run(source, service)
-    # The server's own machine would refuse to; a foreign one may not.
-    service._replies.put_nowait('{"type":"complete"}')
-    error = await run.fail(RefusedError)
-    assert "before the audio ended" in error.message
-
-
 async def test_a_service_that_is_never_ready_is_not_waited_for_for_ever() -> None:
-    run = Run(ScriptedSource(1), ScriptedService(ready=False), Rules(ready_timeout_s=0.05))
+    rules = Rules(ready_timeout_s=0.05)
+    run = Run(ScriptedSource(1), ScriptedService(ready=lambda _: None), rules)
     error = await run.fail(UnreachableError)
     assert "ready" in error.message
+    assert run.clock.time_s >= rules.start_patience_s
 
 
 async def test_a_service_that_never_completes_is_not_waited_for_for_ever() -> None:
@@ -333,8 +321,8 @@ async def test_a_service_that_still_sends_sentences_is_waited_for() -> None:
         await until(lambda: service.protocol.state is ServerState.ENDING)
         for n in range(4):
             await asyncio.sleep(0.2)
-            service._say([Final(f"{n}.")])
-        service._say([Complete()])
+            service.connection.say([Final(f"{n}.")])
+        service.connection.say([Complete()])
 
     slow = asyncio.create_task(slow_sentences())
     await run.go()
@@ -352,7 +340,7 @@ async def test_a_service_that_talks_for_ever_is_not_waited_for_for_ever(
     async def talk() -> None:
         await until(lambda: service.protocol.state is ServerState.ENDING)
         while True:
-            service._say([words])
+            service.connection.say([words])
             await asyncio.sleep(0.05)
 
     talking = asyncio.create_task(talk())
@@ -360,15 +348,17 @@ async def test_a_service_that_talks_for_ever_is_not_waited_for_for_ever(
     talking.cancel()
 
 
-async def test_stopping_does_not_wait_for_a_service_that_takes_nothing() -> None:
+async def test_stopping_does_not_wait_for_a_service_that_takes_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     service = ScriptedService()
     blocked = asyncio.Event()
 
-    async def never(data: bytes | str) -> None:
+    async def never(connection: Connection, data: bytes | str) -> None:
         blocked.set()
         await asyncio.Event().wait()
 
-    service.send = never  # type: ignore[method-assign]
+    monkeypatch.setattr(Connection, "send", never)
     run = Run(ScriptedSource(5), service, Rules(complete_timeout_s=0.1))
 
     async def stop() -> None:
@@ -382,10 +372,10 @@ async def test_stopping_does_not_wait_for_a_service_that_takes_nothing() -> None
 
 async def test_an_error_keeps_its_cause() -> None:
     cause = OSError("the cable")
-    lost = UnreachableError("lost")
+    lost = RefusedError("no")
     lost.__cause__ = cause
     run = Run(ScriptedSource(0.5, endless=True), ScriptedService(hearing([lost], [])))
-    assert (await run.fail(UnreachableError)).__cause__ is cause
+    assert (await run.fail(RefusedError)).__cause__ is cause
 
 
 async def test_a_time_out_of_somebody_else_is_not_taken_for_ours() -> None:
@@ -565,4 +555,4 @@ async def test_pure_silence_of_a_microphone_is_told(live: bool) -> None:
 
 def test_rules_are_a_value() -> None:
     assert replace(Rules(), once=True).once
-    assert one_sentence_a_second(End(), ScriptedService(ready=False)) == [Complete()]
+    assert one_sentence_a_second(End(), ScriptedService(ready=lambda _: None)) == [Complete()]

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 from sayd_cli.errors import InputError
-from sayd_cli.model.audio import SAMPLE_BYTES, Frame, GapReason, Interruption
+from sayd_cli.model.audio import SAMPLE_BYTES, Codec, Frame, GapReason, Interruption
 from sayd_cli.model.events import (
     Audio,
     ClientMessage,
@@ -24,7 +24,7 @@ from sayd_cli.model.events import (
     Ready,
     ServerMessage,
 )
-from sayd_cli.model.report import Ended, Gap, Heard, Notice, Progress, Report
+from sayd_cli.model.report import Ended, Gap, Heard, Notice, Progress, Reconnected, Report
 from sayd_cli.model.secret import SecretUrl
 from sayd_cli.model.session import BackendName, Session, SessionSettings
 from sayd_cli.protocol.server import ServerStream
@@ -92,6 +92,7 @@ class ScriptedSource:
         samples = round(seconds * RATE_HZ)
         self.pcm = bytes(n * 7 % 251 for n in range(samples * SAMPLE_BYTES))
         self.live = live
+        self.can_wait = not live
         self.events: list[str] = []
         self._block_bytes = block_samples * SAMPLE_BYTES
         self._endless = endless
@@ -162,8 +163,55 @@ def one_sentence_a_second(
     return answers
 
 
+class Connection:
+    """One connection to the scripted service, checked by the server's own state machine."""
+
+    def __init__(self, service: ScriptedService, have: int | None, codec: Codec) -> None:
+        self.protocol = ServerStream(codec)
+        self.pcm = b""
+        self.have = have
+        self._service = service
+        self._replies: asyncio.Queue[str | BaseException | None] = asyncio.Queue()
+
+    async def send(self, data: bytes | str) -> None:
+        message = self.protocol.receive(data)
+        service = self._service
+        if isinstance(message, Audio):
+            self.pcm += message.payload
+            service.message_bytes.append(len(message.payload))
+        if isinstance(message, Keepalive):
+            service.keepalives += 1
+        self.say(service.hears(message, service))
+        await asyncio.sleep(0)
+
+    async def receive(self) -> bytes | str | None:
+        reply = await self._replies.get()
+        if isinstance(reply, BaseException):
+            raise reply
+        return reply
+
+    def say(self, answers: list[ServerMessage | BaseException | None]) -> None:
+        for answer in answers:
+            self._replies.put_nowait(
+                answer
+                if answer is None or isinstance(answer, BaseException)
+                else self.protocol.send(answer)
+            )
+
+    def say_raw(self, data: str) -> None:
+        self._replies.put_nowait(data)
+
+
 class ScriptedService:
-    """A backend, and the one stream that it opens."""
+    """A backend, and the connections to it.
+
+    Args:
+        hears: What it says to a message; its ``connection`` is the present one.
+        ready: What each connection begins with; None for nothing.
+        create_failures: Raised by ``create_session``, one each time, until none is left.
+        open_failures: The same of ``open_stream``.
+        codec: Of the audio.
+    """
 
     name = BackendName.LOCAL
 
@@ -171,20 +219,36 @@ class ScriptedService:
         self,
         hears: Hearing = one_sentence_a_second,
         *,
-        ready: bool = True,
-        create_failure: BaseException | None = None,
+        ready: Callable[[ScriptedService], Ready | None] | None = None,
+        create_failures: list[BaseException] | None = None,
+        open_failures: list[BaseException] | None = None,
+        codec: Codec = Codec.PCM16,
     ) -> None:
-        self.pcm = b""
+        self._codec = codec
         self.message_bytes: list[int] = []
         self.keepalives = 0
         self.sentences = 0
         self.events: list[str] = []
-        self.protocol = ServerStream()
-        self._hears = hears
-        self._create_failure = create_failure
-        self._replies: asyncio.Queue[str | BaseException | None] = asyncio.Queue()
-        if ready:
-            self._say([Ready()])
+        self.sessions = 0
+        self.connections: list[Connection] = []
+        self.hears = hears
+        self.ready = ready or (lambda service: Ready())
+        self.create_failures = create_failures or []
+        self.open_failures = open_failures or []
+
+    @property
+    def connection(self) -> Connection:
+        """The present one."""
+        return self.connections[-1]
+
+    @property
+    def pcm(self) -> bytes:
+        """What the present connection was sent."""
+        return self.connections[-1].pcm if self.connections else b""
+
+    @property
+    def protocol(self) -> ServerStream:
+        return self.connection.protocol
 
     @asynccontextmanager
     async def entered(self) -> AsyncIterator[ScriptedService]:
@@ -196,39 +260,26 @@ class ScriptedService:
 
     async def create_session(self, settings: SessionSettings) -> Session:
         self.events.append("created")
-        if self._create_failure is not None:
-            raise self._create_failure
-        return Session("session-1", SecretUrl("ws://h/s?api_key=k"), settings.language)
+        if self.create_failures:
+            raise self.create_failures.pop(0)
+        self.sessions += 1
+        url = SecretUrl("ws://h/s?api_key=k")
+        return Session(f"session-{self.sessions}", url, settings.language)
 
     @asynccontextmanager
-    async def open_stream(self, session: Session) -> AsyncIterator[ScriptedService]:
+    async def open_stream(
+        self, session: Session, have: int | None = None
+    ) -> AsyncIterator[Connection]:
         self.events.append("connected")
-        yield self
+        if self.open_failures:
+            raise self.open_failures.pop(0)
+        connection = Connection(self, have, self._codec)
+        self.connections.append(connection)
+        ready = self.ready(self)
+        if ready is not None:
+            connection.say([ready])
+        yield connection
         self.events.append("disconnected")
-
-    async def send(self, data: bytes | str) -> None:
-        message = self.protocol.receive(data)
-        if isinstance(message, Audio):
-            self.pcm += message.payload
-            self.message_bytes.append(len(message.payload))
-        if isinstance(message, Keepalive):
-            self.keepalives += 1
-        self._say(self._hears(message, self))
-        await asyncio.sleep(0)
-
-    async def receive(self) -> bytes | str | None:
-        reply = await self._replies.get()
-        if isinstance(reply, BaseException):
-            raise reply
-        return reply
-
-    def _say(self, answers: list[ServerMessage | BaseException | None]) -> None:
-        for answer in answers:
-            self._replies.put_nowait(
-                answer
-                if answer is None or isinstance(answer, BaseException)
-                else self.protocol.send(answer)
-            )
 
 
 class Recorder:
@@ -251,6 +302,10 @@ class Recorder:
     @property
     def notices(self) -> list[str]:
         return [r.text for r in self.reports if isinstance(r, Notice)]
+
+    @property
+    def reconnections(self) -> list[Reconnected]:
+        return [r for r in self.reports if isinstance(r, Reconnected)]
 
     @property
     def gaps(self) -> list[Gap]:

@@ -14,6 +14,7 @@ from sayd_cli.errors import (
     ProtocolError,
     RefusedError,
     SaydError,
+    ServiceFailedError,
     UnreachableError,
     UsageError,
 )
@@ -42,9 +43,9 @@ async def create(base_url: str, key: Secret = KEY) -> None:
         (404, '{"error": "no page"}', RefusedError, "answered 404: no page"),
         (429, '{"error": "slow down"}', BusyError, "slow down"),
         (503, "", BusyError, "service unavailable"),
-        (500, "[]", RefusedError, "500"),
+        (500, "[]", ServiceFailedError, "500"),
         (302, "", RefusedError, "302"),
-        (799, "", RefusedError, "no reason given"),
+        (799, "", ServiceFailedError, "no reason given"),
         (400, '{"error": "a\\u001b[31mb"}', RefusedError, "a[31mb"),
         (200, "<html>", ProtocolError, "not JSON"),
         (200, "[]", ProtocolError, "not a JSON object"),
@@ -71,7 +72,7 @@ async def test_a_wrong_address_is_not_a_session_that_is_missing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "kind", "said"), [(200, ProtocolError, "not JSON"), (500, RefusedError, "500")]
+    ("status", "kind", "said"), [(200, ProtocolError, "not JSON"), (500, ServiceFailedError, "500")]
 )
 @pytest.mark.parametrize("nest", ["[", '{"a":'])
 async def test_an_answer_that_is_nested_without_end(

@@ -13,6 +13,7 @@ from sayd_cli.errors import (
     ProtocolError,
     RefusedError,
     SaydError,
+    ServiceFailedError,
     UnreachableError,
 )
 from sayd_cli.model.secret import SecretUrl
@@ -52,7 +53,7 @@ async def test_messages_go_both_ways_and_a_good_close_is_none() -> None:
         (1007, ProtocolError),
         (1008, RefusedError),
         (1009, ProtocolError),
-        (1011, RefusedError),
+        (1011, ServiceFailedError),
         (1012, BusyError),
         (1013, BusyError),
         (4000, RefusedError),

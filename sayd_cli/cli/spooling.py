@@ -1,0 +1,96 @@
+"""Where a run keeps its audio until it is confirmed, and what becomes of it at the end."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from sayd_cli.errors import StorageError
+from sayd_cli.listening.ports import Spool
+from sayd_cli.model.report import Notice, Report, Started
+from sayd_cli.model.session import BackendName, SessionSettings
+from sayd_cli.render.sinks import Sink
+from sayd_cli.settings.environment import Environment
+from sayd_cli.settings.paths import spool_directory
+from sayd_cli.spool.label import SpoolLabel
+from sayd_cli.spool.memory import MemorySpool
+from sayd_cli.spool.shelf import LabelledSpool, Shelf
+
+_log = logging.getLogger(__name__)
+
+_WORTH_KEEPING_S = 0.5
+"""Less audio than this holds no word that anybody would want back."""
+
+
+class KeptAudio:
+    """The audio of one run. A sink: it learns the session's name from the reports.
+
+    Args:
+        spool: Where it is.
+        labelled: The same with its folder; None when it is in memory only.
+    """
+
+    def __init__(self, spool: Spool, labelled: LabelledSpool | None = None) -> None:
+        self.spool = spool
+        self._labelled = labelled
+
+    def take(self, report: Report) -> None:
+        """Note under which name the history has the run."""
+        labelled = self._labelled
+        if labelled is None or not isinstance(report, Started) or labelled.label.session_id:
+            return
+        label = labelled.label
+        try:
+            labelled.relabel(
+                SpoolLabel(
+                    report.started_at,
+                    label.settings,
+                    label.backend,
+                    label.title,
+                    report.session_id,
+                )
+            )
+        except StorageError as exc:
+            # Recovered, it would be a session of its own: nothing is lost.
+            _log.warning("the audio is not labelled: %s", exc.message)
+
+    def settle(self, unconfirmed_s: float) -> str:
+        """The run is over: remove what is not needed any more.
+
+        Args:
+            unconfirmed_s: Seconds of audio without confirmed words; 0 when nothing is wanted back.
+
+        Returns:
+            What the user should know; empty for nothing.
+        """
+        if self._labelled is None:
+            return ""
+        if unconfirmed_s >= _WORTH_KEEPING_S:
+            return f"{unconfirmed_s:.0f} s of audio are kept: `sayd recover` finishes them"
+        try:
+            self._labelled.discard()
+        except StorageError as exc:
+            return exc.message
+        return ""
+
+
+@contextmanager
+def keep_audio(
+    environment: Environment,
+    settings: SessionSettings,
+    backend: BackendName,
+    title: str,
+    told: Sink,
+) -> Iterator[KeptAudio]:
+    """A new place on disk for the audio of a run; in memory where there is none on disk."""
+    label = SpoolLabel(datetime.now(UTC), settings, backend, title)
+    try:
+        labelled = Shelf(spool_directory(environment)).begin(label)
+    except StorageError as exc:
+        told.take(Notice(f"audio is kept in memory only: {exc.message}"))
+        yield KeptAudio(MemorySpool(settings.sample_rate_hz))
+        return
+    with labelled:
+        yield KeptAudio(labelled.spool, labelled)

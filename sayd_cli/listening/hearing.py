@@ -1,0 +1,170 @@
+"""One session of the service: what is sent to it and what it says, over one or more connections.
+
+Owns which of its texts are new, where in the captured audio they lie, and up to where that audio
+is confirmed by them. Knows nothing of connections that fail, and of who is told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from sayd_cli.errors import ProtocolError, UnreachableError
+from sayd_cli.listening.clock import Clock
+from sayd_cli.listening.feeding import Feeding
+from sayd_cli.model.events import Complete, Final, Partial, Ready
+from sayd_cli.model.session import Session
+from sayd_cli.model.transcript import Sentence
+from sayd_cli.transcript.overlap import Overlap
+from sayd_cli.transcript.sequence import Sequence
+
+MARGIN_S = 10.0
+"""How much later than its audio a sentence without times may come from a service that keeps up."""
+
+_AHEAD_S = 1.0
+"""How far after the audio that was sent a service's times may lie by its way of counting."""
+
+
+class Hearing:
+    """A session that is under way.
+
+    Calling order: for each connection ``ready``, then ``texts`` for what comes; ``lost`` when it
+    fails, and then, where it says so, the same again.
+
+    Args:
+        session: As the service created it.
+        feeding: Sends it audio.
+        known: The end of the transcript so far, where some of it may be heard again.
+        clock: Time.
+        streamed_s: How much was sent on this session's stream in earlier connections that this one
+            does not continue.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        feeding: Feeding,
+        *,
+        known: str,
+        clock: Clock,
+        streamed_s: float = 0.0,
+    ) -> None:
+        self.session = session
+        self.feeding = feeding
+        self.is_resuming = streamed_s > 0
+        """The next connection is to a stream that was open before."""
+        self._sequence = Sequence()
+        self._overlap = Overlap(known)
+        self._clock = clock
+        self._streamed_s = streamed_s
+        self._offset_s = None if streamed_s else 0.0
+        self._resume_s: float | None = None
+        self._lost_at_s: float | None = None
+        self._was_ready = False
+
+    @property
+    def have(self) -> int | None:
+        """How many sentences came, for a service that can be asked for the others."""
+        return self._sequence.next_index if self._sequence.strict and self.is_resuming else None
+
+    @property
+    def streamed_s(self) -> float:
+        """How much was sent on the session's stream, in seconds."""
+        timeline = self.feeding.timeline
+        return self._streamed_s + timeline.stream_samples / timeline.sample_rate_hz
+
+    @property
+    def continues(self) -> bool:
+        """Whether the service can continue a stream; else the same URL begins another."""
+        return self._sequence.strict
+
+    def ready(self, ready: Ready) -> None:
+        """The service takes audio now.
+
+        Raises:
+            ProtocolError: It does not continue the stream where it has to.
+        """
+        if self.continues and self.is_resuming:
+            received = ready.received_samples
+            if received is None or received > self.feeding.timeline.stream_samples:
+                raise ProtocolError("the service does not continue the stream where it ended")
+            self.feeding.continue_at(received)
+        elif ready.received_samples == 0:
+            self._sequence.strict = True
+        self._resume_s = ready.resume_s
+        self._was_ready = True
+        self.is_resuming = False
+        self._lost_at_s = None
+
+    def lost(self) -> bool:
+        """The connection is lost, or could not be made; whether to try the same URL again."""
+        tried, self.is_resuming = self.is_resuming, True
+        now_s = self._clock.now_s()
+        if self._lost_at_s is None:
+            self._lost_at_s = now_s
+        if not self._was_ready:
+            return False
+        if self.continues and self._resume_s is not None:
+            return now_s - self._lost_at_s < self._resume_s
+        return not tried
+
+    def texts(self, message: Partial | Final) -> Iterator[Partial | Final]:
+        """What is new in a message, in order, placed in the captured audio."""
+        if isinstance(message, Partial):
+            text = self._overlap.peek(message.text)
+            yield self._placed(replace(message, text=text))
+            return
+        for final in self._sequence.take(message):
+            text = self._overlap.remove(final.text)
+            if text or not final.text:
+                yield self._placed(replace(final, text=text))
+
+    def confirmed_sample(self, sentence: Sentence) -> int:
+        """Up to where the captured audio is surely confirmed by this sentence of the session."""
+        timeline = self.feeding.timeline
+        if not sentence.approximate:
+            confirmed_s = min(sentence.end_s, timeline.captured_until_s)
+        else:
+            confirmed_s = timeline.end_s(max(0.0, self.feeding.heard_s() - MARGIN_S))
+        return int(confirmed_s * timeline.sample_rate_hz + 1e-6)
+
+    def check(self, complete: Complete) -> None:
+        """Whether everything came.
+
+        Raises:
+            UnreachableError: The service says that there were more sentences than came.
+        """
+        if (
+            self._sequence.strict
+            and complete.sentences is not None
+            and complete.sentences > self._sequence.next_index
+        ):
+            raise UnreachableError("the stream ended before all its sentences came")
+
+    def _placed(self, message: Partial | Final) -> Partial | Final:
+        """The message with its times in the captured audio, not in the stream."""
+        timeline = self.feeding.timeline
+        start_s, end_s = message.start_s, message.end_s
+        offset_s = self._offset(end_s)
+        if end_s is not None:
+            end_s = timeline.end_s(end_s - offset_s)
+        if start_s is not None:
+            start_s = timeline.start_s(start_s - offset_s)
+            # What is all in silence that was put in has its end before it, its start after it.
+            start_s = start_s if end_s is None else min(start_s, end_s)
+        return replace(message, start_s=start_s, end_s=end_s)
+
+    def _offset(self, end_s: float | None) -> float:
+        """What to take off the times: a service may count on over connections, or anew in each.
+
+        Decided by the first time that is given: one that lies after all the audio of this
+        connection is of a service that counts on.
+        """
+        if self._offset_s is not None:
+            return self._offset_s
+        if end_s is None:
+            return 0.0
+        timeline = self.feeding.timeline
+        sent_s = timeline.stream_samples / timeline.sample_rate_hz
+        self._offset_s = self._streamed_s if end_s > sent_s + _AHEAD_S else 0.0
+        return self._offset_s

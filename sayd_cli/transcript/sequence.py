@@ -1,0 +1,47 @@
+"""The sentences of one session, each once and in their order, over any number of connections.
+
+Refuses to know about connections, and about what a sentence says.
+"""
+
+from __future__ import annotations
+
+from sayd_cli.model.events import Final
+
+
+class Sequence:
+    """Takes sentences as they arrive.
+
+    A sentence with an index is taken once. Where the service counts without a hole (``strict``),
+    one that is early waits for those before it: what is confirmed must be confirmed up to there.
+    """
+
+    def __init__(self) -> None:
+        self.strict = False
+        self._next_index = 0
+        # Bounded by what a session has: the indices of services that may leave some out, and the
+        # few sentences that overtook another.
+        self._seen: set[int] = set()
+        self._early: dict[int, Final] = {}
+
+    @property
+    def next_index(self) -> int:
+        """How many sentences came without a hole before them."""
+        return self._next_index
+
+    def take(self, sentence: Final) -> list[Final]:
+        """The sentences that are due now, in order: none, this one, or also some that waited."""
+        index = sentence.index
+        if index is None:
+            return [sentence]
+        if not self.strict:
+            if index in self._seen:
+                return []
+            self._seen.add(index)
+            return [sentence]
+        if index >= self._next_index:
+            self._early[index] = sentence
+        due = []
+        while self._next_index in self._early:
+            due.append(self._early.pop(self._next_index))
+            self._next_index += 1
+        return due
