@@ -1,4 +1,4 @@
-"""``sayd sessions``: create one at the service; list and show those that are past."""
+"""``sayd sessions``: create one at the service; list, show, search and delete past ones."""
 
 from __future__ import annotations
 
@@ -6,17 +6,19 @@ import asyncio
 import json
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sayd_cli.errors import NotFoundError
+from sayd_cli.errors import NotFoundError, UsageError
 from sayd_cli.model.audio import Codec
 from sayd_cli.transcript.formats import Format
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Sequence
 
+    from sayd_cli.model.match import Match
     from sayd_cli.model.record import SessionRecord
     from sayd_cli.model.secret import Secret
     from sayd_cli.model.session import SessionSummary
@@ -35,6 +37,8 @@ _SEARCHED_MAX = 1000
 ten calls."""
 
 _CANDIDATES_SHOWN = 5
+
+_ASK_ALL = "Delete them all for good? [y/N] "
 
 _Where = Annotated[
     bool | None,
@@ -138,20 +142,111 @@ def show(
     timestamps: Annotated[
         bool, typer.Option("--timestamps", "-t", help="Begin each sentence with its time.")
     ] = False,
+    outputs: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Write it to a file too, in the format that its suffix says; repeatable.",
+        ),
+    ] = None,
     local: _Where = None,
 ) -> None:
-    """Print the sentences."""
+    """Print the sentences, after the files are written."""
     from sayd_cli.cli.backend import choose_backend
+    from sayd_cli.cli.exporting import Exporter
     from sayd_cli.model.session import BackendName
+    from sayd_cli.render.outputs import check_outputs
     from sayd_cli.transcript.formats import encoder
 
+    files = outputs or []
+    check_outputs(files)
     environment = _environment()
     if choose_backend(environment, local=local) is BackendName.LOCAL:
         record = _found_here(environment, reference)
     else:
         record = asyncio.run(_found_at_service(reference))
-    text = encoder(format_, timestamps=timestamps).record(record)
+    with Exporter(passes=len(files) + 1) as exporter:
+        for path in files:
+            exporter.file(path, record, timestamps=timestamps)
+        text = exporter.text(encoder(format_, timestamps=timestamps), record)
     _print(text.removesuffix("\n"))
+
+
+@app.command("search", help="Search everything heard on this machine.")
+def search(
+    query: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="QUERY…",
+            help='Words that are all in one sentence; a "phrase" in quotation marks.',
+            show_default=False,
+        ),
+    ],
+    limit: Annotated[
+        int, typer.Option("--limit", min=1, max=_LIMIT_MAX, help="How many at most.")
+    ] = 50,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
+) -> None:
+    """Print a line for each sentence, the newest first: session, time, and the words found.
+
+    Case and accents do not matter. In Chinese, any run of characters is found.
+    """
+    from sayd_cli.cli.messages import say
+    from sayd_cli.history.store import SessionStore
+    from sayd_cli.history.words import parse_query
+    from sayd_cli.render.matches import write_matches
+    from sayd_cli.settings.paths import history_path
+
+    wanted = " ".join(query)
+    if not parse_query(wanted).phrases:
+        raise UsageError(f"there is no word in {wanted!r}", "search for letters or digits")
+    with SessionStore(history_path(_environment())) as store:
+        # One more than is shown, to know whether there are more.
+        matches = store.search(wanted, limit + 1)
+    shown = matches[:limit]
+    if as_json:
+        rows = [_match_fields(match) for match in shown]
+        _print(json.dumps(rows, ensure_ascii=False, indent=2))
+    else:
+        write_matches(sys.stdout, shown)
+    if not matches:
+        say(f"nothing found for {wanted}")
+    elif len(matches) > limit:
+        say(f"the newest {limit} of more; --limit shows more")
+
+
+@app.command("delete", help="Delete past sessions from this machine, for good.")
+def delete(
+    references: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="ID…", help="Sessions' ids, their beginnings, or last.", show_default=False
+        ),
+    ],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Delete what was heard in them, and audio that is still to be recovered: all, or nothing."""
+    from sayd_cli.cli.messages import say
+    from sayd_cli.history.store import SessionStore
+    from sayd_cli.settings.paths import history_path
+
+    environment = _environment()
+    with SessionStore(history_path(environment)) as store:
+        names = dict.fromkeys([store.resolve(reference) for reference in references])
+        records = [record for name in names if (record := store.get(name)) is not None]
+        if not yes and not _agreed(records):
+            say("nothing deleted")
+            return
+        _discard_audio(environment, names)
+        overwritten = store.delete(names)
+    for record in records:
+        say(f"deleted {_described(record)}")
+    if not overwritten:
+        say(
+            "the file holds traces of it until the next deletion: it is in use, or the disk is full"
+        )
 
 
 def _environment() -> Environment:
@@ -239,6 +334,60 @@ async def _completed(api: ListenApi, beginning: str) -> str:
             "give more of the name",
         )
     return found[0]
+
+
+def _agreed(records: Sequence[SessionRecord]) -> bool:
+    """Ask whether they are to be deleted.
+
+    Raises:
+        UsageError: There is nobody to be asked.
+    """
+    from sayd_cli.cli.messages import say
+    from sayd_cli.render.terminal import write
+
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise UsageError("nobody can be asked here whether to delete", "add --yes to delete")
+    for record in records:
+        say(_described(record))
+    write(sys.stderr, "Delete it for good? [y/N] " if len(records) == 1 else _ASK_ALL)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def _described(record: SessionRecord) -> str:
+    """A session in a line."""
+    from sayd_cli.render.tables import session_row
+
+    name, began, length, _, title = session_row(record.summary)
+    count = len(record.sentences)
+    sentences = "1 sentence" if count == 1 else f"{count} sentences"
+    return ", ".join(part for part in (name, began, length, sentences, title) if part)
+
+
+def _discard_audio(environment: Environment, names: Container[str]) -> None:
+    """Remove the audio of interrupted sessions: to recover it would bring the words back."""
+    from sayd_cli.settings.paths import spool_directory
+    from sayd_cli.spool.shelf import Shelf
+
+    for interrupted in Shelf(spool_directory(environment)).interrupted():
+        if interrupted.label.session_id in names:
+            with interrupted.open() as labelled:
+                labelled.discard()
+
+
+def _match_fields(match: Match) -> dict[str, object]:
+    sentence, began = match.sentence, match.session.created_at
+    return {
+        "session_id": match.session.session_id,
+        "title": match.session.title,
+        "created_at": began.isoformat() if began else None,
+        "index": sentence.index,
+        "text": sentence.text,
+        "start": sentence.start_s,
+        "end": sentence.end_s,
+        "approximate": sentence.approximate,
+        "unconfirmed": sentence.unconfirmed,
+        "matches": [{"start": span.start, "end": span.end} for span in match.spans],
+    }
 
 
 def _print_table(summaries: Sequence[SessionSummary]) -> None:

@@ -4,7 +4,9 @@ import os
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import threading
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -42,15 +44,46 @@ def test_a_directory_in_its_place(tmp_path: Path) -> None:
     assert "cannot be used" in refused(tmp_path / "history.sqlite3").message
 
 
-@pytest.mark.skipif(
-    sys.platform == "win32" or os.geteuid() == 0, reason="the superuser may write anywhere"
-)
-def test_a_directory_that_cannot_be_written(tmp_path: Path) -> None:
-    tmp_path.chmod(0o500)
-    try:
-        assert "Permission denied" in refused(tmp_path / "history.sqlite3").message
-    finally:
-        tmp_path.chmod(0o700)
+@pytest.fixture
+def read_only_home() -> Iterator[Path]:
+    """A folder that may be read and not written, with a history in it; for the superuser, who may
+    write anywhere, this process is somebody else's meanwhile.
+    """
+    if sys.platform == "win32":
+        pytest.skip("Windows has no such modes")
+    # Not below tmp_path: that is the superuser's alone.
+    with tempfile.TemporaryDirectory() as name:
+        home = Path(name)
+        with SessionStore(home / "kept" / "history.sqlite3") as store:
+            create(store, "one")
+        superuser = os.geteuid() == 0
+        for path in (home / "kept" / "history.sqlite3", home / "kept", home):
+            if superuser:
+                os.chown(path, _NOBODY, _NOBODY)
+            path.chmod(0o400 if path.is_file() else 0o500)
+        if superuser:
+            os.seteuid(_NOBODY)
+        try:
+            yield home
+        finally:
+            if superuser:
+                os.seteuid(0)
+            for path in (home, home / "kept"):
+                path.chmod(0o700)
+
+
+_NOBODY = 65534
+
+
+def test_a_home_that_cannot_be_written(read_only_home: Path) -> None:
+    error = refused(read_only_home / "history.sqlite3")
+    assert "Permission denied" in error.message
+    assert "SAYD_HOME" in error.remedy
+    assert "Permission denied" in refused(read_only_home / "new" / "history.sqlite3").message
+
+
+def test_a_home_that_cannot_be_written_any_more(read_only_home: Path) -> None:
+    assert "cannot be used" in refused(read_only_home / "kept" / "history.sqlite3").message
 
 
 def test_a_file_that_is_not_a_database(tmp_path: Path) -> None:
