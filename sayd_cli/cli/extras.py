@@ -19,5 +19,5 @@ def require_local() -> None:
     if missing:
         raise EngineMissingError(
             f"the local engine is not installed (no {', '.join(missing)})",
-            "pip install 'sayd-cli[local]', or set SAYD_API_KEY to use the service",
+            "pip install 'sayd-cli[local]'; or use the service: sayd auth login",
         )

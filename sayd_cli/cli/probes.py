@@ -177,7 +177,7 @@ async def _engine() -> AsyncIterator[Finding]:
     if not text.strip():
         raise EngineMissingError(
             "the local engine understands nothing of a recording of speech",
-            "pip install --force-reinstall 'sayd-cli[local]', or set SAYD_API_KEY",
+            "pip install --force-reinstall 'sayd-cli[local]'; or use the service: sayd auth login",
         )
     decoded_s = time.monotonic() - began_s - loaded_s
     yield ok(
@@ -204,5 +204,5 @@ def _unanswered(name: str, how: str) -> SaydError:
         )
     return EngineMissingError(
         f"the local engine does not work here: {how}",
-        "pip install --force-reinstall 'sayd-cli[local]', or set SAYD_API_KEY",
+        "pip install --force-reinstall 'sayd-cli[local]'; or use the service: sayd auth login",
     )

@@ -41,7 +41,7 @@ _OPTIONS = {
     # Otherwise each result carries its audio.
     "return_audio_data": "false",
 }
-_REINSTALL = "pip install --force-reinstall 'sayd-cli[local]', or set SAYD_API_KEY"
+_REINSTALL = "pip install --force-reinstall 'sayd-cli[local]'; or use the service: sayd auth login"
 
 
 class _Option(ctypes.Structure):
@@ -182,7 +182,7 @@ def _library() -> ctypes.CDLL:
     except OSError as exc:
         raise EngineMissingError(
             f"the local engine does not run on this system: {exc}",
-            "set SAYD_API_KEY to use the service",
+            "or use the service: sayd auth login",
         ) from exc
     library.moonshine_error_to_string.restype = ctypes.c_char_p
     library.moonshine_error_to_string.argtypes = [ctypes.c_int32]

@@ -24,7 +24,7 @@ def package_folder() -> Path:
     if spec is None or spec.origin is None:
         raise EngineMissingError(
             "the local engine is not installed",
-            "pip install 'sayd-cli[local]', or set SAYD_API_KEY to use the service",
+            "pip install 'sayd-cli[local]'; or use the service: sayd auth login",
         )
     return Path(spec.origin).parent
 

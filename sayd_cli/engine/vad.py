@@ -29,14 +29,14 @@ class VoiceDetector:
         except ImportError as exc:
             raise EngineMissingError(
                 "the local engine's voice detector is not installed",
-                "pip install 'sayd-cli[local]', or set SAYD_API_KEY to use the service",
+                "pip install 'sayd-cli[local]'; or use the service: sayd auth login",
             ) from exc
         try:
             self._silero = SileroVAD(SAMPLE_RATE_HZ)
         except (OSError, RuntimeError) as exc:
             raise EngineMissingError(
                 f"the local engine's voice detector does not run on this system: {exc}",
-                "set SAYD_API_KEY to use the service",
+                "or use the service: sayd auth login",
             ) from exc
 
     def probability(self, hop: Samples) -> float:

@@ -25,7 +25,7 @@ from sayd_cli.errors import (
     UsageError,
 )
 from sayd_cli.model.record import SessionRecord
-from sayd_cli.model.secret import Secret
+from sayd_cli.model.secret import MASK, Secret
 from sayd_cli.model.session import Session, SessionSettings, SessionSummary
 from sayd_cli.protocol import rest
 from sayd_cli.transport.address import is_loopback, is_service_address, shown_address, shown_host
@@ -36,7 +36,11 @@ if TYPE_CHECKING:
 
 _PATH = "/api/listen"
 _TIMEOUT_S = 15.0
+_CHECK_KEY = "check the key with `sayd auth status`"
 _ERROR_CHARS = 200
+
+_BROKEN_OFF = ("disconnected", "closed connection")
+"""What httpx says of an answer that broke off, which it tells from a wrong one by words only."""
 
 _ANSWER_BYTES = 4 << 20
 """The largest answer but one: a list of a thousand sessions has a tenth of it."""
@@ -97,9 +101,7 @@ class ListenApi:
             raise _bad_address(self._base_url) from None
         except UnicodeEncodeError:
             # The original error quotes the key.
-            raise KeyRefusedError(
-                "the key holds characters that no key has", "check SAYD_API_KEY"
-            ) from None
+            raise KeyRefusedError("the key holds characters that no key has", _CHECK_KEY) from None
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
@@ -139,7 +141,7 @@ class ListenApi:
     def _body(self, answer: _Answer) -> object:
         """What the answer says, where it is not a refusal."""
         if answer.status != HTTPStatus.OK:
-            raise _refusal(answer, self._host)
+            raise _refusal(answer, self._host, self._key)
         try:
             return _parsed(answer.data)
         except ValueError as exc:
@@ -169,10 +171,12 @@ class ListenApi:
             raise _bad_address(self._base_url) from None
         except httpx.LocalProtocolError:
             # The original error may quote the header that holds the key.
-            raise KeyRefusedError(
-                "the key holds characters that no key has", "check SAYD_API_KEY"
-            ) from None
+            raise KeyRefusedError("the key holds characters that no key has", _CHECK_KEY) from None
         except (httpx.RemoteProtocolError, httpx.DecodingError, httpx.TooManyRedirects) as exc:
+            if any(words in str(exc) for words in _BROKEN_OFF):
+                raise UnreachableError(
+                    f"the connection to {host} was lost", "check the network, or use --local"
+                ) from exc
             raise ProtocolError(
                 f"{host} did not answer as the Sayd API does: {exc}",
                 "check SAYD_BASE_URL, or try again later",
@@ -216,18 +220,20 @@ def _parsed(data: bytes) -> object:
         raise ValueError("nested too deeply") from exc
 
 
-def _refusal(answer: _Answer, host: str) -> SaydError:
+def _refusal(answer: _Answer, host: str, key: Secret) -> SaydError:
     try:
         said = rest.decode_error(_parsed(answer.data))
     except ValueError:
         said = ""
     # What a server says goes to a terminal: no control characters, and not a page of HTML.
-    said = "".join(char for char in said if char.isprintable())[:_ERROR_CHARS]
+    said = "".join(char for char in said if char.isprintable())
+    # Some quote the key that they refuse.
+    said = said.replace(key.reveal(), MASK)[:_ERROR_CHARS]
     status = answer.status
     reason = said or _phrase(status)
     match status:
         case HTTPStatus.UNAUTHORIZED:
-            return KeyRefusedError(f"{host} refused the key: {reason}", "check SAYD_API_KEY")
+            return KeyRefusedError(f"{host} refused the key: {reason}", _CHECK_KEY)
         case HTTPStatus.FORBIDDEN:
             return KeyRefusedError(
                 f"{host} refused the request: {reason}", "check the key and its subscription"

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import logging
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, urlsplit
 
 from sayd_cli import __version__
 from sayd_cli.errors import (
@@ -23,7 +24,7 @@ from sayd_cli.errors import (
     ServiceFailedError,
     UnreachableError,
 )
-from sayd_cli.model.secret import SecretUrl
+from sayd_cli.model.secret import MASK, SecretUrl
 from sayd_cli.transport.address import is_loopback, shown_host
 from sayd_cli.transport.pulse import Pulse
 from sayd_cli.transport.retry import retry_after_s
@@ -35,6 +36,10 @@ if TYPE_CHECKING:
 
 _OPEN_TIMEOUT_S = 15.0
 _CLOSE_TIMEOUT_S = 2.0
+
+_CHECK_KEY = "check the key with `sayd auth status`"
+_KEY_CHARS = 8
+"""Anything shorter is no key, and may be a part of a word."""
 
 _SEND_BUFFER_BYTES = 1 << 16  # Two seconds of PCM16 at 16 kHz; Linux takes it twice.
 
@@ -48,9 +53,16 @@ _TRY_LATER = (1012, 1013)
 class WebSocketStream:
     """A connected stream, as ``listening.ports.Stream`` asks for it."""
 
-    def __init__(self, connection: ClientConnection, host: str, pulse: Pulse | None = None) -> None:
+    def __init__(
+        self,
+        connection: ClientConnection,
+        host: str,
+        secrets: tuple[str, ...] = (),
+        pulse: Pulse | None = None,
+    ) -> None:
         self._connection = connection
         self._host = host
+        self._secrets = secrets
         self._pulse = pulse
 
     async def send(self, message: bytes | str) -> None:
@@ -86,12 +98,18 @@ class WebSocketStream:
             raise self._closed(exc) from exc
         if self._pulse is not None:
             self._pulse.heard()
-        return message
+        return self._masked(message) if isinstance(message, str) else message
+
+    def _masked(self, text: str) -> str:
+        """What the other end says, without the key, should it quote it in an error."""
+        for secret in self._secrets:
+            text = text.replace(secret, MASK)
+        return text
 
     def _closed(self, exc: ConnectionClosed) -> SaydError:
         if self._pulse is not None and self._pulse.failure is not None:
             return self._pulse.failure
-        return _closed(exc, self._host)
+        return _closed(exc, self._host, self._masked)
 
 
 @asynccontextmanager
@@ -124,6 +142,7 @@ async def open_stream(
     )
 
     host = shown_host(url.reveal())
+    secrets = _query_values(url.reveal())
     logger = logging.getLogger(__name__)
     # At debug level the library logs the request line, and with it the key.
     logger.setLevel(logging.WARNING)
@@ -167,11 +186,20 @@ async def open_stream(
     try:
         if watched:
             async with Pulse(connection, host) as pulse:
-                yield WebSocketStream(connection, host, pulse)
+                yield WebSocketStream(connection, host, secrets, pulse)
         else:
-            yield WebSocketStream(connection, host)
+            yield WebSocketStream(connection, host, secrets)
     finally:
         await connection.close()
+
+
+def _query_values(url: str) -> tuple[str, ...]:
+    """What may be a key in the URL's query."""
+    try:
+        pairs = parse_qsl(urlsplit(url).query)
+    except ValueError:
+        return ()
+    return tuple(value for _, value in pairs if len(value) >= _KEY_CHARS)
 
 
 def _continuing(url: str, have: int | None) -> str:
@@ -193,7 +221,7 @@ def _handshake_refused(response: Response, host: str) -> SaydError:
     status = response.status_code
     match status:
         case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN:
-            return KeyRefusedError(f"{host} refused the stream ({status})", "check SAYD_API_KEY")
+            return KeyRefusedError(f"{host} refused the stream ({status})", _CHECK_KEY)
         case HTTPStatus.TOO_MANY_REQUESTS | HTTPStatus.SERVICE_UNAVAILABLE:
             wait_s = retry_after_s(response.headers.get("Retry-After", ""))
             return BusyError(f"{host} is busy ({status})", "try again later", retry_after_s=wait_s)
@@ -203,12 +231,12 @@ def _handshake_refused(response: Response, host: str) -> SaydError:
             return RefusedError(f"{host} refused the stream ({status})")
 
 
-def _closed(exc: ConnectionClosed, host: str) -> SaydError:
+def _closed(exc: ConnectionClosed, host: str, masked: Callable[[str], str]) -> SaydError:
     if exc.rcvd is None and exc.sent is not None and exc.sent.code in _BROKEN:
         return ProtocolError(f"{host} sent what a WebSocket may not: {exc.sent.reason}")
     if exc.rcvd is None:
         return UnreachableError(f"the connection to {host} was lost", "check the network")
-    reason = "".join(char for char in exc.rcvd.reason if char.isprintable())
+    reason = masked("".join(char for char in exc.rcvd.reason if char.isprintable()))
     shown = f"{reason} ({exc.rcvd.code})" if reason else f"close code {exc.rcvd.code}"
     if exc.rcvd.code in _TRY_LATER:
         return BusyError(f"{host} ended the stream: {shown}", "try again later")

@@ -155,7 +155,7 @@ async def test_a_server_that_closes_at_once_breaks_the_protocol() -> None:
 
 
 async def test_a_server_that_speaks_something_else_breaks_the_protocol() -> None:
-    async with canned(b"220 mail.example ESMTP\r\n") as server:
+    async with canned(b"220 mail.example ESMTP\r\n\r\n") as server:
         with pytest.raises(ProtocolError, match="did not answer as the Sayd API"):
             await create(server.base_url)
 

@@ -104,7 +104,7 @@ async def test_a_connection_that_breaks_is_lost() -> None:
         (http(404, ""), RefusedError),
         (http(200, "<html>"), RefusedError),
         (b"220 mail.example ESMTP\r\n\r\n", ProtocolError),
-        (b"", ProtocolError),
+        (b"", UnreachableError),
         (None, SaydError),
     ],
 )
@@ -171,3 +171,85 @@ def test_what_is_this_machine(url: str, expected: bool) -> None:
 def test_a_shown_host_holds_no_user_and_no_query() -> None:
     assert shown_host("https://user:pw@h.example:8/p?api_key=k") == "h.example"
     assert shown_host("nonsense") == "the service"
+
+
+async def test_a_key_that_the_service_quotes_is_masked() -> None:
+    async def quotes(connection: ServerConnection) -> None:
+        await connection.send('{"type":"error","message":"bad key sk-secret-123"}')
+        await connection.close(1008, "bad key sk-secret-123")
+
+    async with serve(quotes, "127.0.0.1", 0) as server:
+        port = next(iter(server.sockets)).getsockname()[1]
+        url = SecretUrl(f"ws://127.0.0.1:{port}/s?api_key=sk-secret-123")
+        async with open_stream(url) as stream:
+            said = await stream.receive()
+            with pytest.raises(RefusedError) as caught:
+                await stream.receive()
+    assert "bad key" in str(said)
+    assert "sk-secret" not in f"{said!r} {caught.value.message}"
+
+
+async def test_a_connection_that_is_cut_in_the_handshake_is_an_outage() -> None:
+    async def cut(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    async with await asyncio.start_server(cut, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(UnreachableError):
+            async with open_stream(url_of(f"http://127.0.0.1:{port}")):
+                pass
+
+
+async def test_a_dead_connection_is_noticed_and_a_slow_one_is_not_taken_for_it() -> None:
+    silent = asyncio.Event()
+
+    async def relay(
+        reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, slow: bool
+    ) -> None:
+        while data := await reader.read(2000 if slow else 65536):
+            if silent.is_set():
+                await asyncio.sleep(60)
+            if slow:
+                await asyncio.sleep(0.05)
+            writer.write(data)
+            await writer.drain()
+        writer.close()
+
+    got = bytearray()
+
+    async def hear(connection: ServerConnection) -> None:
+        async for message in connection:
+            got.extend(message if isinstance(message, bytes) else b"")
+
+    async with serve(hear, "127.0.0.1", 0) as server:
+        port = next(iter(server.sockets)).getsockname()[1]
+
+        async def bridge(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            upstream = await asyncio.open_connection("127.0.0.1", port)
+            tasks = (
+                asyncio.create_task(relay(reader, upstream[1], slow=True)),
+                asyncio.create_task(relay(upstream[0], writer, slow=False)),
+            )
+            try:
+                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+                for end in (writer, upstream[1]):
+                    end.transport.abort()
+
+        between = await asyncio.start_server(bridge, "127.0.0.1", 0)
+        url = url_of(f"http://127.0.0.1:{between.sockets[0].getsockname()[1]}")
+        async with between, open_stream(url) as stream:
+            receiving = asyncio.create_task(stream.receive())
+            # Ten seconds of audio at a little more than its pace, through a thin line.
+            for _ in range(100):
+                await stream.send(bytes(3200))
+            assert not receiving.done()
+            silent.set()
+            began_s = asyncio.get_running_loop().time()
+            with pytest.raises(UnreachableError, match="dead"):
+                await receiving
+            assert asyncio.get_running_loop().time() - began_s < 8
+            assert len(got) > 200_000
