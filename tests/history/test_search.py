@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import sqlite3
 import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -183,6 +185,20 @@ def test_what_an_older_sayd_has_kept_is_found(path: Path) -> None:
         assert found(store, "天气") == ["今天天气很好。"]
         store.add_sentence("one", Sentence(2, "最好", 2, 3))
         assert found(store, "好") == ["最好", "今天天气很好。"]
+    assert consistent(path)
+
+
+def test_several_bring_an_old_file_up_to_date_at_once(path: Path) -> None:
+    old_file(path, [f"word {number}" for number in range(200)])
+    together = threading.Barrier(4)
+
+    def look(_: int) -> int:
+        together.wait(30)
+        with SessionStore(path, busy_timeout_s=60) as store:
+            return len(store.search("word", limit=1000))
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(look, range(4))) == [200] * 4
     assert consistent(path)
 
 
