@@ -45,7 +45,9 @@ COMMANDS = (
         "listen", "sayd_cli.cli.listen", "Transcribe live: the microphone, a file or a pipe."
     ),
     CommandEntry("demo", "sayd_cli.cli.demo", "Listen to a recording that comes with sayd."),
-    CommandEntry("sessions", "sayd_cli.cli.sessions", "Create, list and show sessions."),
+    CommandEntry(
+        "sessions", "sayd_cli.cli.sessions", "Create, list, show, search and delete sessions."
+    ),
     CommandEntry("devices", "sayd_cli.cli.devices", "List the microphones, and test one."),
     CommandEntry(
         "recover", "sayd_cli.cli.recover", "Finish what a crash or an outage interrupted."

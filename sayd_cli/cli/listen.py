@@ -55,6 +55,15 @@ def command(
     format_: Annotated[
         Format, typer.Option("--format", "-f", help="What to print on stdout.")
     ] = Format.TEXT,
+    output: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Write to a file as well: .txt, .jsonl, .srt, .vtt or .md; may be repeated.",
+        ),
+    ] = None,
     interim: Annotated[
         bool | None,
         typer.Option(
@@ -64,9 +73,26 @@ def command(
         ),
     ] = None,
     timestamps: Annotated[
-        bool, typer.Option("--timestamps", "-t", help="Begin each sentence with its time.")
+        bool,
+        typer.Option(
+            "--timestamps/--no-timestamps",
+            "-t",
+            help="Begin each sentence with its time.",
+            show_default=False,
+        ),
     ] = False,
-    once: Annotated[bool, typer.Option("--once", help="Stop after the first sentence.")] = False,
+    once: Annotated[
+        bool,
+        typer.Option("--once/--no-once", help="Stop after the first sentence.", show_default=False),
+    ] = False,
+    until_silence: Annotated[
+        float | None,
+        typer.Option(
+            "--until-silence",
+            metavar="SECONDS",
+            help="Stop when nothing was said for so long, once something was.",
+        ),
+    ] = None,
     duration: Annotated[
         float | None,
         typer.Option("--duration", metavar="SECONDS", help="Stop after so much audio."),
@@ -79,30 +105,64 @@ def command(
             show_default="max on this machine, realtime to the service",
         ),
     ] = None,
+    exec_: Annotated[
+        str | None,
+        typer.Option(
+            "--exec",
+            metavar="COMMAND",
+            help="Run for each sentence: its text on stdin and in SAYD_TEXT.",
+        ),
+    ] = None,
+    caption_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--caption-file", metavar="FILE", help="Keep the latest caption there, for OBS."
+        ),
+    ] = None,
+    captions: Annotated[
+        str | None,
+        typer.Option(
+            "--captions", metavar="HOST:PORT", help="Show the captions as a web page there."
+        ),
+    ] = None,
     record: Annotated[
         Path | None,
         typer.Option("--record", metavar="FILE", help="Keep the audio that is sent, as WAV."),
     ] = None,
     name: Annotated[str, typer.Option("--name", help="A name for the session.")] = "",
     no_history: Annotated[
-        bool, typer.Option("--no-history", help="Keep nothing of it on this machine.")
+        bool,
+        typer.Option(
+            "--no-history/--history",
+            help="Keep nothing of it on this machine.",
+            show_default=False,
+        ),
     ] = False,
     quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Results and errors only; no live view.")
+        bool,
+        typer.Option(
+            "--quiet/--no-quiet",
+            "-q",
+            help="Results and errors only; no live view.",
+            show_default=False,
+        ),
     ] = False,
 ) -> None:
     """Ctrl-C stops, after the last words have come; a second one leaves at once."""
     from sayd_cli.audio.codec import check_codec
     from sayd_cli.cli.backend import choose_backend
     from sayd_cli.cli.messages import say
+    from sayd_cli.cli.outlets import Outlets
     from sayd_cli.cli.run import Plan, run_plan
     from sayd_cli.cli.screen import Show
     from sayd_cli.listening.rules import Rules
     from sayd_cli.model.session import BackendName, SessionSettings
+    from sayd_cli.server.binding import parse_address
     from sayd_cli.settings.environment import BackendChoice, read_environment
 
-    if duration is not None and not 0 < duration < float("inf"):
-        raise UsageError("--duration must be more than 0 seconds")
+    for option, seconds in (("--duration", duration), ("--until-silence", until_silence)):
+        if seconds is not None and not 0 < seconds < float("inf"):
+            raise UsageError(f"{option} must be more than 0 seconds")
     settings = SessionSettings(language=language, sample_rate_hz=rate, codec=codec)
     check_codec(codec)
     environment = read_environment(os.environ)
@@ -118,6 +178,7 @@ def command(
             pace=pace or (Pace.MAX if backend is BackendName.LOCAL else Pace.REALTIME),
             once=once,
             duration_s=duration,
+            until_silence_s=until_silence,
         ),
         show=Show(
             format=format_,
@@ -128,10 +189,16 @@ def command(
         ),
         title=name,
         keep=not no_history,
-        record=_not_the_source(record, source),
+        record=_not_the_source("--record", record, source),
+        outlets=Outlets(
+            files=_checked(output or [], record=record, caption_file=caption_file, source=source),
+            caption_file=_not_the_source("--caption-file", caption_file, source),
+            captions=None if captions is None else parse_address(captions),
+            command=exec_,
+        ),
     )
     if chosen_for_them and backend is BackendName.LOCAL and not quiet:
-        say("no key, so the local engine listens; SAYD_API_KEY would use the service")
+        say("no key, so the local engine listens; `sayd auth login` would use the service")
     run_plan(plan, environment)
 
 
@@ -149,17 +216,34 @@ def _check_local_language(language: str) -> None:
     if primary not in known:
         raise UsageError(
             f"the local engine does not know {language}; it knows {', '.join(known)}",
-            f"use -l {known[0]}, or set SAYD_API_KEY to use the service",
+            f"use -l {known[0]}; or use the service: sayd auth login",
         )
 
 
-def _not_the_source(record: Path | None, source: str | None) -> Path | None:
-    """The file to record to; refused where recording would empty what is listened to."""
-    if record is not None and source not in (None, "-") and record.exists():
+def _not_the_source(option: str, path: Path | None, source: str | None) -> Path | None:
+    """The file to write; refused where that would empty what is listened to."""
+    if path is not None and source not in (None, "-") and path.exists():
         original = Path(str(source))
-        if original.exists() and record.samefile(original):
-            raise UsageError("--record would overwrite the file that is listened to")
-    return record
+        if original.exists() and path.samefile(original):
+            raise UsageError(f"{option} would overwrite the file that is listened to")
+    return path
+
+
+def _checked(
+    outputs: list[Path], *, record: Path | None, caption_file: Path | None, source: str | None
+) -> tuple[Path, ...]:
+    """The files to write, each of which can be."""
+    if not outputs:
+        return ()
+    from sayd_cli.render.outputs import check_outputs
+
+    others = {
+        "--record": record,
+        "--caption-file": caption_file,
+        "what is listened to": None if source in (None, "-") else Path(str(source)),
+    }
+    check_outputs(outputs, taken={name: path for name, path in others.items() if path is not None})
+    return tuple(outputs)
 
 
 def _source(argument: str | None, device: str | None, rate_hz: int) -> Source:

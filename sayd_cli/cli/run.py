@@ -6,14 +6,15 @@ import asyncio
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sayd_cli.cli.backend import service_of
 from sayd_cli.cli.keeping import HistoryKeeper
 from sayd_cli.cli.keys import key_presses
 from sayd_cli.cli.messages import say
+from sayd_cli.cli.outlets import OpenOutlets, Outlets, caption_page, open_outlets
 from sayd_cli.cli.screen import Show, screen
 from sayd_cli.cli.signals import stop_on_signals
 from sayd_cli.cli.spooling import KeptAudio, keep_audio
@@ -24,10 +25,11 @@ from sayd_cli.listening.pause import PauseSwitch
 from sayd_cli.listening.ports import Source
 from sayd_cli.listening.rules import Rules
 from sayd_cli.listening.stop import StopSignal
-from sayd_cli.model.report import Notice
+from sayd_cli.model.report import Notice, Report
 from sayd_cli.model.session import BackendName, SessionSettings
 from sayd_cli.model.transcript import Sentence
 from sayd_cli.render.sinks import Sink, Tee
+from sayd_cli.settings.credentials import find_key
 from sayd_cli.settings.environment import Environment
 from sayd_cli.settings.paths import history_path
 from sayd_cli.spool.memory import MemorySpool
@@ -63,7 +65,8 @@ class Plan:
         title: What the user calls it; may be empty.
         keep: Whether it goes into the history, and its audio to disk until it is confirmed.
         resumed: The run that this one finishes; None for a new one.
-        record: The file that takes what is sent; None for none.
+        record: The file that takes what is captured; None for none.
+        outlets: Where else it goes.
     """
 
     source: Source
@@ -75,6 +78,7 @@ class Plan:
     keep: bool = True
     resumed: Resumed | None = None
     record: Path | None = None
+    outlets: Outlets = field(default_factory=Outlets)
 
 
 def run_plan(plan: Plan, environment: Environment) -> None:
@@ -92,31 +96,39 @@ def run_plan(plan: Plan, environment: Environment) -> None:
         sinks: list[Sink] = [audio]
         if plan.keep:
             sinks.extend(_history(plan, environment, shown.sink, stack))
+        told = _Stderr() if plan.show.quiet else shown.sink
+        outlets = stack.enter_context(_outlets(plan, environment, told))
+        sinks.extend(outlets.sinks)
         sinks.append(shown.sink)
         resumed = plan.resumed
 
         async def listen() -> None:
             stop, pause = StopSignal(), PauseSwitch()
-            listening = Listening(
-                plan.source,
-                service,
-                audio.spool,
-                settings=plan.settings,
-                rules=plan.rules,
-                sink=Tee(*sinks),
-                stop=stop,
-                pause=pause,
-                tape=tape,
-                heard=() if resumed is None else resumed.heard,
-            )
-            if shown.view is not None:
-                stack.enter_context(
-                    key_presses(lambda key: _on_key(key, stop, pause), shown.view, read=shown.keys)
+            async with caption_page(plan.outlets.captions, told) as page:
+                listening = Listening(
+                    plan.source,
+                    service,
+                    audio.spool,
+                    settings=plan.settings,
+                    rules=plan.rules,
+                    sink=Tee(*sinks, *page),
+                    stop=stop,
+                    pause=pause,
+                    tape=tape,
+                    heard=() if resumed is None else resumed.heard,
                 )
-            with stop_on_signals(stop, lambda: _leave_at_once(stack)):
-                await _run(listening, audio, shown.sink)
+                if shown.view is not None:
+                    stack.enter_context(
+                        key_presses(
+                            lambda key: _on_key(key, stop, pause), shown.view, read=shown.keys
+                        )
+                    )
+                with stop_on_signals(stop, lambda: _leave_at_once(stack, outlets)):
+                    await _run(listening, audio, shown.sink)
 
         asyncio.run(listen())
+    if outlets.failure is not None:
+        raise outlets.failure
 
 
 async def _run(listening: Listening, audio: KeptAudio, told: Sink) -> None:
@@ -161,6 +173,29 @@ def _audio(plan: Plan, environment: Environment, screen: Sink, stack: ExitStack)
     )
 
 
+def _outlets(
+    plan: Plan, environment: Environment, told: Sink
+) -> AbstractContextManager[OpenOutlets]:
+    key = find_key(environment) if plan.outlets.command is not None else None
+    return open_outlets(
+        plan.outlets,
+        told,
+        timestamps=plan.show.timestamps,
+        interim=bool(plan.show.interim),
+        title=plan.title,
+        variables=os.environ,
+        key=None if key is None else key.key,
+    )
+
+
+class _Stderr:
+    """A sink that says what must be said even to who wants to hear nothing."""
+
+    def take(self, report: Report) -> None:
+        if isinstance(report, Notice):
+            say(report.text)
+
+
 def _history(
     plan: Plan, environment: Environment, screen: Sink, stack: ExitStack
 ) -> Iterator[HistoryKeeper]:
@@ -175,11 +210,12 @@ def _history(
     )
 
 
-def _leave_at_once(stack: ExitStack) -> None:
+def _leave_at_once(stack: ExitStack, outlets: OpenOutlets) -> None:
     """A second Ctrl-C: restore the terminal, and be gone.
 
     Nothing that is under way is waited for: a decode or a connection may take seconds.
     """
+    outlets.abandon()
     stack.close()
     say("left at once; `sayd recover` finishes what was not confirmed")
     os._exit(AbandonedError.exit_status)
