@@ -31,6 +31,8 @@ class ServerState(Enum):
 
     OPENING = auto()
     """The client is connected; ``ready`` is not said."""
+    REOPENING = auto()
+    """The same, of a client that said ``end`` on a connection before this one."""
     READY = auto()
     """Audio is taken."""
     ENDING = auto()
@@ -44,6 +46,9 @@ _TRANSITIONS: dict[tuple[ServerState, type[ClientMessage | ServerMessage]], Serv
     (_S.OPENING, Ready): _S.READY,
     (_S.OPENING, Keepalive): _S.OPENING,
     (_S.OPENING, Fault): _S.CLOSED,
+    (_S.REOPENING, Ready): _S.ENDING,
+    (_S.REOPENING, Keepalive): _S.REOPENING,
+    (_S.REOPENING, Fault): _S.CLOSED,
     (_S.READY, Audio): _S.READY,
     (_S.READY, Keepalive): _S.READY,
     (_S.READY, Partial): _S.READY,
@@ -73,11 +78,13 @@ class ServerStream:
 
     Args:
         codec: How the audio is packed; a message that cannot be of this codec is refused.
+        ended: The client has said ``end`` before, and was lost before ``complete``: then
+            ``complete`` may follow on ``ready``.
     """
 
-    def __init__(self, codec: Codec = Codec.PCM16) -> None:
+    def __init__(self, codec: Codec = Codec.PCM16, *, ended: bool = False) -> None:
         self._codec = codec
-        self._state = ServerState.OPENING
+        self._state = ServerState.REOPENING if ended else ServerState.OPENING
 
     @property
     def state(self) -> ServerState:

@@ -1,7 +1,7 @@
 """The REST side of the Listen API, and the routes of the whole server.
 
 Owns status codes and error bodies; what the bodies look like is ``protocol.rest``'s, and the
-stream is ``stream``'s. Every refusal is JSON: ``{"error": "..."}``.
+stream is ``conversation``'s. Every refusal is JSON: ``{"error": "..."}``.
 """
 
 from __future__ import annotations
@@ -31,9 +31,10 @@ from sayd_cli.errors import (
 from sayd_cli.model.secret import SecretUrl
 from sayd_cli.model.session import BackendName, Session, SessionSettings
 from sayd_cli.protocol import rest
+from sayd_cli.server.conversation import serve_stream
+from sayd_cli.server.keys import bearer
 from sayd_cli.server.payload import unpacker
 from sayd_cli.server.service import Service
-from sayd_cli.server.stream import bearer, serve_stream
 
 _log = logging.getLogger(__name__)
 
@@ -98,6 +99,7 @@ async def _create(request: Request) -> Response:
             owner=owner,
         )
     )
+    _log.info("session %s: created", session_id)
     session = Session(session_id, url, settings.language, service.engine_name)
     return JSONResponse(rest.encode_session(session))
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 EMBEDDED_LIMITS = Limits(streams_per_key=None, idle_s=None, drain_s=0.0)
 """Its one client is in the same process: it has reasons to be silent, and once it has left,
-nobody will ever ask for what is not transcribed."""
+nobody will ever ask for what is not transcribed, nor come back to a stream that waits."""
 
 _RECEIVE_BUFFER_BYTES = 1 << 16  # Two seconds of PCM16 at 16 kHz; Linux takes it twice.
 

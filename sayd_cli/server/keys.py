@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from sayd_cli.errors import KeyRefusedError, UsageError
@@ -42,6 +42,15 @@ class KeyRing:
         if self._keys and not any(known):
             raise KeyRefusedError("the key is not accepted")
         return hashlib.sha256(_OWNER_CONTEXT + given).hexdigest()
+
+
+def bearer(headers: Mapping[str, str]) -> str:
+    """The key in the ``Authorization`` header: the raw key, as the API has it, or with the
+    ``Bearer`` that most others have; empty without one.
+    """
+    value = headers.get("authorization", "").strip()
+    scheme, _, rest = value.partition(" ")
+    return rest.strip() if scheme.lower() == "bearer" else value
 
 
 def load_keys(path: Path) -> KeyRing:

@@ -11,7 +11,8 @@ from sayd_cli.errors import SaydError
 from sayd_cli.history.store import SessionStore
 from sayd_cli.server.archive import Archive
 from sayd_cli.server.keys import KeyRing
-from sayd_cli.server.limits import Limits, OpenStreams
+from sayd_cli.server.limits import Limits
+from sayd_cli.server.streams import OpenStreams
 
 _log = logging.getLogger(__name__)
 

@@ -90,6 +90,26 @@ def test_audio_in_flight_after_end_is_taken() -> None:
     assert server.state is ServerState.ENDING
 
 
+def test_a_client_that_said_end_before_may_be_told_the_end_at_once() -> None:
+    client, server = ClientStream(), ServerStream(ended=True)
+    with pytest.raises(ProtocolError):
+        server.receive(b"\0\0")
+    with pytest.raises(ProtocolError):
+        server.send(Complete())
+    assert server.state is ServerState.REOPENING
+    for message in (Ready(30.0, 16_000), Final("missed", index=3), Complete(1000, sentences=4)):
+        assert client.receive(server.send(message)) == (message,)
+    assert client.state is ClientState.DONE
+
+
+def test_what_is_said_again_after_an_end_is_heard() -> None:
+    server = ServerStream(ended=True)
+    server.send(Ready())
+    for message in (b"\0\0", '{"type":"end"}', '{"type":"keepalive"}'):
+        server.receive(message)
+    assert server.state is ServerState.ENDING
+
+
 def test_half_a_sample_is_refused_only_where_there_are_samples() -> None:
     server = ServerStream(Codec.PCM16)
     server.send(Ready())

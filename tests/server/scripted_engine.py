@@ -25,6 +25,7 @@ class ScriptedEngine:
         start_gate: ``start`` waits for it.
         feed_gate: Every ``feed`` waits for it.
         fail_after_words: The stream's events raise when this word was heard.
+        keep_audio: Streams remember what they were fed.
     """
 
     name = "scripted"
@@ -39,6 +40,7 @@ class ScriptedEngine:
         start_gate: asyncio.Event | None = None,
         feed_gate: asyncio.Event | None = None,
         fail_after_words: int | None = None,
+        keep_audio: bool = False,
     ) -> None:
         self.words_per_second = words_per_second
         self.words_per_sentence = words_per_sentence
@@ -47,6 +49,7 @@ class ScriptedEngine:
         self.start_gate = start_gate
         self.feed_gate = feed_gate
         self.fail_after_words = fail_after_words
+        self.keep_audio = keep_audio
         self.started = False
         self.closed = False
         self.streams: list[ScriptedStream] = []
@@ -99,12 +102,19 @@ class ScriptedStream:
     def __init__(self, engine: ScriptedEngine, sample_rate_hz: int) -> None:
         self.sample_rate_hz = sample_rate_hz
         self.fed_bytes = 0
+        self.heard = bytearray()
+        """What it was fed, where ``keep_audio`` is set."""
         self.finished = False
         self.closed = False
         self._engine = engine
         self._words = 0
         self._final_words = 0
         self._events: asyncio.Queue[Partial | Final | Exception | None] = asyncio.Queue()
+
+    @property
+    def events_left(self) -> int:
+        """Events that nobody has taken yet."""
+        return self._events.qsize()
 
     async def feed(self, pcm: bytes) -> None:
         assert not self.finished
@@ -115,6 +125,8 @@ class ScriptedStream:
         if engine.feed_gate is not None:
             await engine.feed_gate.wait()
         self.fed_bytes += len(pcm)
+        if engine.keep_audio:
+            self.heard += pcm
         fed_s = self.fed_bytes / SAMPLE_BYTES / self.sample_rate_hz
         while self._words < int(fed_s * engine.words_per_second):
             self._words += 1

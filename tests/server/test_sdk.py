@@ -125,8 +125,8 @@ async def test_real_speech_through_the_real_engine() -> None:
     text = " ".join(event["text"] for event in events if event["type"] == "sentence")
     assert "best of times" in text
     assert "worst of times" in text
-    assert events[0] == {"type": "ready"}
-    assert events[-1] == {"type": "complete", "duration_ms": 10_000}
+    assert events[0]["type"] == "ready"
+    assert (events[-1]["type"], events[-1]["duration_ms"]) == ("complete", 10_000)
     assert any(event["type"] == "partial" for event in events)
     assert " ".join(row["text"] for row in found["transcripts"]) == text
     ends = [row["end"] for row in found["transcripts"]]

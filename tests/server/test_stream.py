@@ -44,6 +44,7 @@ async def test_a_whole_conversation(sample_rate_hz: int) -> None:
     assert heard.kinds[-1] == "complete"
     assert heard.close_code == 1000
     assert heard.messages[-1]["duration_ms"] == 7250
+    assert heard.messages[-1]["sentences"] == 4
     expected = engine.sentences(7.25)
     assert len(expected) == 4
     assert heard.of("sentence") == [
@@ -120,7 +121,10 @@ async def test_a_stream_without_audio_is_complete() -> None:
     async with running(ScriptedEngine()) as base_url:
         session = await created(base_url)
         heard = await said(session["websocket_url"], b"", END)
-    assert heard.messages == [{"type": "ready"}, {"type": "complete", "duration_ms": 0}]
+    assert heard.messages == [
+        {"type": "ready", "resume_s": 30.0, "received_samples": 0},
+        {"type": "complete", "duration_ms": 0, "sentences": 0},
+    ]
 
 
 async def test_two_streams_at_once_do_not_mix() -> None:
@@ -204,21 +208,6 @@ async def test_a_websocket_elsewhere_is_not_found() -> None:
     assert "error" in json.loads(caught.value.response.body or b"")
 
 
-async def test_a_stream_in_use_is_not_shared() -> None:
-    engine = ScriptedEngine()
-    async with running(engine) as base_url:
-        session = await created(base_url)
-        async with stream(session["websocket_url"]) as first:
-            await until(first, "ready")
-            second = await said(session["websocket_url"])
-            assert second.kinds == ["error"]
-            assert "in use" in second.messages[0]["message"]
-            assert second.close_code == 1013
-            for message in closing(*audio(2)):
-                await first.send(message)
-            assert (await rest_of(first)).texts == engine.texts(2)
-
-
 async def test_a_session_that_is_over_stays_so() -> None:
     engine = ScriptedEngine()
     async with running(engine) as base_url:
@@ -235,7 +224,7 @@ async def test_a_session_that_is_over_stays_so() -> None:
 @pytest.mark.parametrize("politely", [True, False])
 async def test_what_a_vanished_client_said_is_kept(politely: bool) -> None:
     engine = ScriptedEngine()
-    async with running(engine) as base_url:
+    async with running(engine, limits=Limits(resume_s=0.1)) as base_url:
         session = await created(base_url)
         async with stream(session["websocket_url"]) as connection:
             await until(connection, "ready")
@@ -254,13 +243,15 @@ async def test_what_a_vanished_client_said_is_kept(politely: bool) -> None:
     assert again.close_code == 1008
 
 
-async def test_a_client_that_vanished_before_it_spoke_may_come_again() -> None:
+@pytest.mark.parametrize("resume_s", [0.0, 30.0])
+async def test_a_client_that_vanished_before_it_spoke_may_come_again(resume_s: float) -> None:
     engine = ScriptedEngine()
-    async with running(engine) as base_url:
+    async with running(engine, limits=Limits(resume_s=resume_s)) as base_url:
         session = await created(base_url)
         async with stream(session["websocket_url"]) as connection:
             await until(connection, "ready")
-        await eventually(lambda: engine.streams[0].closed)
+        if not resume_s:
+            await eventually(lambda: engine.streams[0].closed)
         heard = await said(session["websocket_url"], *audio(2), END)
     assert heard.texts == engine.texts(2)
 
