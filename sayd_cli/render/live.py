@@ -52,6 +52,7 @@ class LiveView:
         timestamps: Begin each sentence with its time.
         show_finals: Show the final sentences; without, only notices stay.
         keys: Keys work: tell of them in the status line.
+        paced: The audio comes at a pace of its own: tell how far the service is behind it.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class LiveView:
         timestamps: bool = False,
         show_finals: bool = True,
         keys: bool = False,
+        paced: bool = True,
     ) -> None:
         self._stream = stream
         self._timestamps = timestamps
@@ -72,7 +74,7 @@ class LiveView:
         self._thread = threading.Thread(target=self._draw, name="live-view", daemon=True)
         self._changed = threading.Condition()
         # All below is shared with the thread, under the condition.
-        self._view = View(backend, keys=keys)
+        self._view = View(backend, keys=keys, paced=paced)
         self._waiting: deque[Heard | Notice] = deque()
         self._stale = True
         self._urgent = False

@@ -6,6 +6,9 @@ know about cursors and threads.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import product
+
 from rich.console import Console
 from rich.text import Text
 
@@ -21,7 +24,11 @@ _NARROWEST_BESIDE_TIME = 24
 
 _METER_CELLS = 10
 
-_STARTING = {BackendName.LOCAL: "loading the engine", BackendName.CLOUD: "connecting"}
+_GAP = 2
+"""Cells between the parts of the status line."""
+
+_USUAL_LAG_S = 3.0
+"""A service that is so far behind has not fallen behind yet."""
 
 
 def sentence_rows(
@@ -61,11 +68,14 @@ class View:
     Args:
         backend: Where the words come from.
         keys: Keys work here: tell of them.
+        paced: The audio comes at a pace of its own, and a service that falls behind is worth
+            telling of; not so where a file is read as fast as it is taken.
     """
 
-    def __init__(self, backend: BackendName, *, keys: bool = False) -> None:
+    def __init__(self, backend: BackendName, *, keys: bool = False, paced: bool = True) -> None:
         self._backend = backend
         self._keys = keys
+        self._paced = paced
         self._interim = ""
         self._peak = PeakHold()
         self._progress = Progress(Phase.STARTING, 0.0, 0.0)
@@ -117,42 +127,73 @@ class View:
 
     def _status(self, columns: int, *, ascii_only: bool) -> Text:
         """One row: whatever of it fits, the most telling parts first."""
-        dots = "..." if ascii_only else "…"
         progress = self._progress
-        mark, phase = {
-            Phase.STARTING: ("○", f"{_STARTING[self._backend]}{dots}"),
-            Phase.LISTENING: ("●", "listening"),
-            Phase.PAUSED: ("○", "paused"),
-            Phase.WAITING: ("○", f"waiting for the microphone{dots}"),
-            Phase.FINISHING: ("○", f"finishing{dots}"),
-        }[progress.phase]
         live = progress.phase is Phase.LISTENING
-        if ascii_only:
-            mark = "*" if live else "o"
-        hears = progress.phase in (Phase.STARTING, Phase.LISTENING)
-        parts = {
-            "phase": Text.assemble(
-                (mark, "red" if live else "yellow"), " ", (phase, "bold" if live else "")
+        mark = ("*" if live else "o") if ascii_only else ("●" if live else "○")
+        dots = "..." if ascii_only else "…"
+        phases = [
+            Text.assemble((mark, "red" if live else "yellow"), " ", (name, "bold" if live else ""))
+            for name in self._phase_names(dots)
+        ]
+        lags = [Text(lag, style="yellow") for lag in self._lags()] or [Text()]
+        times = [Text(_minutes(progress.captured_s)), Text()]
+        # What gives way first changes fastest: the long name, then words, then the time.
+        phase, lag, time = next(
+            (
+                (phase, lag, time)
+                for time, lag, phase in product(times, lags, phases)
+                if _width((phase, lag, time)) <= columns
             ),
-            "elapsed": Text(_minutes(progress.captured_s)),
-            "meter": self._meter(ascii_only=ascii_only) if hears else Text(),
-            "warning": Text(progress.warning or "" if hears else "", style="bold yellow"),
-            "backend": Text(self._backend.value, style="cyan"),
-        }
-        gap = 2
-        kept: list[str] = []
-        left = columns + gap
-        for name in ("elapsed", "phase", "meter", "warning", "backend"):
-            needed = parts[name].cell_len + gap
-            if not parts[name] or needed > left:
-                continue
-            kept.append(name)
-            left -= needed
-        shown = [parts[name] for name in parts if name in kept]
-        fitting = (hint for hint in self._hints() if len(hint) + gap <= left)
-        if hint := next(fitting, None):
-            shown.append(Text(hint, style="dim"))
-        return Text(" " * gap, no_wrap=True).join(shown)
+            (phases[-1], Text(), Text()),
+        )
+        hears = progress.phase in (Phase.STARTING, Phase.LISTENING, Phase.RECONNECTING)
+        shown = [phase, lag, time]
+        for part in (
+            self._meter(ascii_only=ascii_only) if hears else Text(),
+            Text(sanitize(progress.warning or "") if hears else "", style="bold yellow"),
+            Text(self._backend.value, style="cyan"),
+        ):
+            if _width((*shown, part)) <= columns:
+                shown.append(part)
+        hints = (Text(hint, style="dim") for hint in self._hints())
+        shown += [hint for hint in hints if _width((*shown, hint)) <= columns][:1]
+        row = Text(" " * _GAP, no_wrap=True).join(part for part in shown if part)
+        row.truncate(columns)
+        return row
+
+    def _phase_names(self, dots: str) -> tuple[str, ...]:
+        """What the loop is doing, in words; the last are the fewest."""
+        match self._progress.phase:
+            case Phase.STARTING if self._backend is BackendName.LOCAL:
+                return f"loading the engine{dots}", f"loading{dots}"
+            case Phase.STARTING:
+                return (f"connecting{dots}",)
+            case Phase.LISTENING:
+                return ("listening",)
+            case Phase.PAUSED:
+                return ("paused",)
+            case Phase.WAITING:
+                return f"waiting for the microphone{dots}", "no microphone"
+            case Phase.RECONNECTING:
+                return f"reconnecting{dots}", "offline"
+            case Phase.FINISHING:
+                return (f"finishing{dots}",)
+
+    def _lags(self) -> tuple[str, ...]:
+        """How much audio the service was not sent yet, in words; nothing where that is usual."""
+        progress = self._progress
+        waiting_s = progress.captured_s - progress.sent_s
+        match progress.phase:
+            case Phase.RECONNECTING | Phase.FINISHING if waiting_s >= 1:
+                return f"{_amount(waiting_s)} waiting", _amount(waiting_s)
+            case Phase.STARTING if waiting_s >= _USUAL_LAG_S:
+                return f"{_amount(waiting_s)} waiting", _amount(waiting_s)
+            case Phase.LISTENING | Phase.PAUSED | Phase.WAITING if (
+                self._paced and waiting_s >= _USUAL_LAG_S
+            ):
+                return f"{_amount(waiting_s)} behind", f"-{_amount(waiting_s)}"
+            case _:
+                return ()
 
     def _hints(self) -> tuple[str, ...]:
         """What the user can do now; the first that fits is shown."""
@@ -173,6 +214,18 @@ class View:
         return meter(
             self._progress.level_dbfs, held_dbfs, cells=_METER_CELLS, ascii_only=ascii_only
         )
+
+
+def _width(parts: Iterable[Text]) -> int:
+    """The width of a row of these parts, in cells."""
+    return sum(part.cell_len + _GAP for part in parts if part) - _GAP
+
+
+def _amount(seconds: float) -> str:
+    """How much audio that is, rounded down to what somebody who waits wants to know."""
+    if seconds < 120:
+        return f"{int(seconds)} s"
+    return f"{int(seconds / 60)} min" if seconds < 7200 else f"{int(seconds / 3600)} h"
 
 
 def _minutes(seconds: float) -> str:
