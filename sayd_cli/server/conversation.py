@@ -116,6 +116,7 @@ async def _opened(place: Place, service: Service) -> Stream:
     if session.heard and place.stream is None:
         raise _over()
     engine = await service.engine()
+    service.streams.check_open()  # The engine may have taken until the server stops.
     if place.stream is not None:
         return place.stream  # A connection that was here before this one has opened it.
     audio = engine.open_stream(session.settings.sample_rate_hz)
@@ -194,11 +195,13 @@ class Conversation:
         while True:
             stream.news.clear()
             if self._next < stream.count:
+                # Not by counting what comes: the archive may have been deleted from.
+                until = stream.count
                 for sentence in await stream.sentences(self._next):
                     if not await line.say(sentence):
                         return False
-                    self._next += 1
-                    stream.said = max(stream.said, self._next)
+                    stream.said = max(stream.said, (sentence.index or 0) + 1)
+                self._next = until
             elif stream.outcome is not None:
                 stream.told = await line.say(stream.outcome.message)
                 return stream.told

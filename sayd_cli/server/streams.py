@@ -53,14 +53,22 @@ class OpenStreams:
         """The server is about to stop: nothing new is begun."""
         return self._closing
 
+    def check_open(self) -> None:
+        """Whether anything may be begun.
+
+        Raises:
+            BusyError: The server is about to stop.
+        """
+        if self._closing:
+            raise self._later("the server is stopping")
+
     def check(self, owner: str) -> None:
         """Whether the owner may have one more connection.
 
         Raises:
             BusyError: Not now.
         """
-        if self._closing:
-            raise self._later("the server is stopping")
+        self.check_open()
         allowed = self._limits.streams_per_key
         open_now = sum(
             place.key[0] == owner and place.line is not None for place in self._places.values()
@@ -83,7 +91,8 @@ class OpenStreams:
             BusyError: The owner has too many.
         """
         place = self._places.get((owner, session_id))
-        if self._closing or place is None or place.line is None:
+        self.check_open()
+        if place is None or place.line is None:
             self.check(owner)
         if place is None:
             place = Place(owner, session_id)
