@@ -90,9 +90,10 @@ class Run:
         return [r.sentence for r in self.recorder.reports if isinstance(r, Heard)]
 
 
-def words(pcm: bytes, source: ScriptedSource) -> int:
-    """Where in the source's audio a stream that has this audio begins, in samples."""
-    return source.pcm.index(pcm[:2000]) // SAMPLE_BYTES
+def replayed_from(pcm: bytes, source: ScriptedSource) -> int:
+    """Where in the source's audio a stream that begins in its midst begins, in samples."""
+    assert not any(pcm[:SECOND_BYTES]), "no silence before it"
+    return source.pcm.index(pcm[SECOND_BYTES:][:2000]) // SAMPLE_BYTES
 
 
 class Hearer:
@@ -118,14 +119,16 @@ class Hearer:
         answers: Answers = []
         if isinstance(message, Audio):
             self.taken += len(message.payload)
-            start = (
-                self.source.pcm.index(connection.pcm[:2000]) if len(connection.pcm) > 2000 else 0
-            )
+            # A stream that begins in the midst has a second of silence before it.
+            silence = 0 if any(connection.pcm[:1000]) else SECOND_BYTES
+            if len(connection.pcm) <= silence:
+                return []
+            start = self.source.pcm.index(connection.pcm[silence:][:1000]) - silence
             before = start + len(connection.pcm) - len(message.payload)
             after = start + len(connection.pcm)
             for number in range(before // SECOND_BYTES, after // SECOND_BYTES):
                 begin_s = number - start / SECOND_BYTES
-                if begin_s < -0.5:
+                if begin_s < silence / SECOND_BYTES - 0.5:
                     continue  # most of it is not in this stream
                 text = f"word{number} of{number}"
                 if self.times:
@@ -218,7 +221,7 @@ async def test_only_what_is_not_confirmed_is_sent_again() -> None:
     await run.go()
     again = service.connections[1].pcm
     # Word 9 ends at 9.9 s, and was heard before the connection was cut.
-    assert words(again, source) == round(9.9 * RATE_HZ)
+    assert replayed_from(again, source) == round(9.9 * RATE_HZ)
 
 
 class Continuing:
@@ -462,7 +465,7 @@ async def test_an_interrupted_run_is_finished_from_its_spool() -> None:
     assert run.recorder.texts == expected(6)[3:]
     assert [s.index for s in run.sentences] == [3, 4, 5]
     assert ended.sentences == 6
-    assert words(service.pcm, source) == round(2.9 * RATE_HZ)
+    assert replayed_from(service.pcm, source) == round(2.9 * RATE_HZ)
 
 
 async def test_an_interrupted_run_without_times_is_finished_by_its_words() -> None:
