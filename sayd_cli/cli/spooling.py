@@ -86,11 +86,15 @@ def keep_audio(
 ) -> Iterator[KeptAudio]:
     """A new place on disk for the audio of a run; in memory where there is none on disk."""
     label = SpoolLabel(datetime.now(UTC), settings, backend, title)
+    shelf = Shelf(spool_directory(environment))
     try:
-        labelled = Shelf(spool_directory(environment)).begin(label)
+        waiting = len(shelf.interrupted())
+        labelled = shelf.begin(label)
     except StorageError as exc:
         told.take(Notice(f"audio is kept in memory only: {exc.message}"))
         yield KeptAudio(MemorySpool(settings.sample_rate_hz))
         return
+    if waiting:
+        told.take(Notice(f"interrupted before: {waiting}; `sayd recover` finishes what is left"))
     with labelled:
         yield KeptAudio(labelled.spool, labelled)

@@ -118,6 +118,8 @@ class Listening:
         self._has_begun = False
         """The service was ready once, and the user knows that it listens."""
         self._failures = 0
+        self._is_told = False
+        """The user knows the session's name; later sessions of the run go by the same."""
         self._is_complete = False
         self._intake = Intake(
             source,
@@ -224,8 +226,9 @@ class Listening:
                 await self._outlast(exc, patience)
 
     def _tell_started(self, session: Session, backend: Backend, opened_at: datetime) -> None:
-        if self._outage is not None and self._has_begun:
+        if self._is_told:
             return
+        self._is_told = True
         self._sink.take(
             Started(
                 session_id=session.session_id,

@@ -352,6 +352,16 @@ async def test_a_busy_service_is_asked_again_when_it_said() -> None:
     assert run.recorder.texts == ["word 0"]
 
 
+async def test_a_run_is_told_of_once_however_many_sessions_it_takes_to_begin() -> None:
+    lost: list[BaseException] = [UnreachableError("cut"), UnreachableError("cut")]
+    run = Run(UniqueSource(1), ScriptedService(open_failures=lost))
+    await run.go()
+    assert run.service.sessions == 3
+    started = [r for r in run.recorder.reports if isinstance(r, Started)]
+    assert [s.session_id for s in started] == ["session-1"]
+    assert run.recorder.reconnections == []
+
+
 async def test_a_service_that_was_never_reached_is_given_up_soon() -> None:
     failures: list[BaseException] = [UnreachableError("no") for _ in range(99)]
     run = Run(UniqueSource(1, live=True, endless=True), ScriptedService(create_failures=failures))
