@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 
 from sayd_cli.cli.extras import require_local
 from sayd_cli.errors import KeyMissingError
@@ -76,8 +77,19 @@ async def _cloud(base_url: str, key: Secret) -> AsyncIterator[Service]:
 
 @asynccontextmanager
 async def _local() -> AsyncIterator[Service]:
+    # What is captured meanwhile must get to the disk, and the loop brings it there.
+    await asyncio.to_thread(_import_local)
     from sayd_cli.engine.embedded import EmbeddedEngine
     from sayd_cli.server.embedded import EmbeddedServer
 
     async with EmbeddedServer(EmbeddedEngine()) as server:
         yield Service(BackendName.LOCAL, server.base_url, server.key)
+
+
+def _import_local() -> None:
+    """Import what the local service is made of, which takes half a second."""
+    with suppress(ImportError):  # Who needs it says so, and better.
+        import sayd_cli.engine.embedded
+        import sayd_cli.server.app
+        import sayd_cli.server.embedded
+        import sayd_cli.server.listener  # noqa: F401

@@ -7,6 +7,7 @@ have it.
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from http import HTTPStatus
 from json import loads
@@ -81,12 +82,18 @@ class ListenApi:
         self._client: httpx.AsyncClient | None = None
 
     async def __aenter__(self) -> Self:
-        import httpx
-
         if not is_service_address(self._base_url):
             raise _bad_address(self._base_url)
+        # Importing httpx and reading the certificates takes 0.3 s; whatever else the event loop
+        # has to do must not wait for that.
+        self._client = await asyncio.to_thread(self._make_client)
+        return self
+
+    def _make_client(self) -> httpx.AsyncClient:
+        import httpx
+
         try:
-            self._client = httpx.AsyncClient(
+            return httpx.AsyncClient(
                 base_url=self._base_url,
                 headers={
                     "Authorization": self._key.reveal(),
@@ -102,7 +109,6 @@ class ListenApi:
         except UnicodeEncodeError:
             # The original error quotes the key.
             raise KeyRefusedError("the key holds characters that no key has", _CHECK_KEY) from None
-        return self
 
     async def __aexit__(self, *exc_info: object) -> None:
         if self._client is not None:

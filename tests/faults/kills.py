@@ -1,0 +1,432 @@
+"""Killing ``sayd listen`` and ``sayd recover`` at random instants, and what became of the words.
+
+The real processes, server and line; only the engine and the speech are made up. A sample counts as
+captured once the process has read it from its standard input, which the pipe tells.
+
+    python -m tests.faults.kills --count 200
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import fcntl
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import termios
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from sayd_cli.history.store import SessionStore
+from sayd_cli.model.audio import SAMPLE_BYTES
+from sayd_cli.server.limits import Limits
+from sayd_cli.spool import segments
+from tests.cli.process import command, environment
+from tests.faults.engine import CodedEngine
+from tests.faults.plan import Cut, Refuse
+from tests.faults.proxy import HOST, FaultProxy
+from tests.faults.speech import CodedSpeech
+from tests.server.running import KEY, running
+
+RATE_HZ = 16000
+LENGTH_S = 24.0
+SPEED = 8.0
+SAFE_AFTER_S = 0.2
+"""What was captured so long before the kill must not be lost."""
+
+_START_S = 0.6
+"""How long the process takes until it reads, or so."""
+_END_S = 0.4
+"""How long it takes to end, or so."""
+_RECOVER_S = 1.2
+"""How long it takes to recover, or so."""
+_TICK_S = 0.004
+_LIMIT_S = 60.0
+_RECOVERIES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What is to happen; a seed decides.
+
+    Attributes:
+        seed: The seed.
+        kill_s: When to kill ``sayd listen``, in seconds from its start.
+        times: Whether the service gives times.
+        away_s: When the service goes away, and for how long; None for never.
+        recover_kills_s: When to kill each ``sayd recover``; those after are let be.
+    """
+
+    seed: int
+    kill_s: float
+    times: bool
+    away_s: tuple[float, float] | None
+    recover_kills_s: tuple[float, ...]
+
+
+def drawn(seed: int) -> Case:
+    """The case of a seed: a kill anywhere, and as often near the start and near the end."""
+    draw = random.Random(seed)
+    said_s = LENGTH_S / SPEED
+    whole_s = _START_S + said_s + _END_S
+    kill_s = draw.choice(
+        (
+            draw.uniform(0, whole_s),
+            draw.uniform(0, whole_s),
+            draw.uniform(0, _START_S + 0.4),
+            draw.uniform(_START_S + said_s - 0.1, whole_s),
+        )
+    )
+    away_s = None
+    if draw.random() < 0.4:
+        away_s = draw.choice((0.0, draw.uniform(0, whole_s))), draw.uniform(0.5, 4.0)
+    recover_kills_s: list[float] = []
+    while draw.random() < 0.4 and len(recover_kills_s) < 3:
+        recover_kills_s.append(draw.uniform(0.2, _RECOVER_S))
+    return Case(seed, kill_s, draw.random() < 0.7, away_s, tuple(recover_kills_s))
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of one case.
+
+    Attributes:
+        case: What was done.
+        kills: Processes that were killed before they ended by themselves.
+        words: Words that had to be there.
+        heard: Words in the history.
+        lost: Words that had to be there and are not.
+        repeated: Words that are in the history again.
+        age_s: How long before the kill the oldest sample that is not on disk was captured; 0 when
+            all of them are.
+        wrong: What else is not as it should be.
+    """
+
+    case: Case
+    kills: int = 0
+    words: int = 0
+    heard: int = 0
+    lost: tuple[str, ...] = ()
+    repeated: tuple[str, ...] = ()
+    age_s: float = 0.0
+    wrong: list[str] = field(default_factory=list)
+
+    @property
+    def is_perfect(self) -> bool:
+        """Nothing is lost, nothing repeated, and everything as it should be."""
+        return not (self.lost or self.repeated or self.wrong)
+
+    def explain(self) -> str:
+        """All there is to say, for a message."""
+        return (
+            f"{self.case}\n  kills {self.kills}, words {self.words}, heard {self.heard}, lost "
+            f"{list(self.lost)}, repeated {list(self.repeated)}, age {self.age_s * 1000:.0f} ms\n"
+            + "\n".join(f"  {line}" for line in self.wrong)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The base URLs of two services: one that gives times, one that does not."""
+
+    with_times: str
+    without_times: str
+
+
+@asynccontextmanager
+async def services() -> AsyncIterator[Services]:
+    """Two services that hear coded speech."""
+    limits = Limits(streams_per_key=None)
+    async with (
+        running(CodedEngine(), limits=limits) as with_times,
+        running(CodedEngine(times=False), limits=limits) as without_times,
+    ):
+        yield Services(with_times, without_times)
+
+
+async def kill_and_recover(case: Case, services: Services, home: Path) -> Outcome:
+    """Listen, be killed, recover.
+
+    Args:
+        case: When.
+        services: Who hears.
+        home: An empty folder for the history and the spool.
+    """
+    outcome = Outcome(case)
+    url = services.with_times if case.times else services.without_times
+    async with FaultProxy(HOST, urlsplit(url).port or 0) as proxy:
+        env = environment(
+            {
+                "SAYD_HOME": str(home),
+                "SAYD_API_KEY": KEY,
+                "SAYD_BASE_URL": proxy.url,
+                "SAYD_BACKEND": "cloud",
+            }
+        )
+        speech = CodedSpeech(LENGTH_S, case.seed)
+        going = asyncio.create_task(_go_away(proxy, case))
+        try:
+            printed = await _listen(case, speech, env, home, outcome)
+            printed += await _recover(case, env, outcome)
+        finally:
+            going.cancel()
+            await asyncio.wait({going})
+    _judge(outcome, speech, printed, home)
+    return outcome
+
+
+async def _go_away(proxy: FaultProxy, case: Case) -> None:
+    if case.away_s is not None:
+        await asyncio.sleep(case.away_s[0])
+        proxy.inject(Refuse(case.away_s[1], port_closed=case.seed % 2 == 0))
+        proxy.inject(Cut())
+
+
+class _Feeding:
+    """Speech into a pipe, at a multiple of its pace, and how much of it was read when."""
+
+    def __init__(self, speech: CodedSpeech, fd: int) -> None:
+        self._pcm = speech.pcm(0, speech.length_samples)
+        self._fd = fd
+        self._written_bytes = 0
+        self._closed = False
+        self._log: list[tuple[float, int]] = [(asyncio.get_running_loop().time(), 0)]
+        os.set_blocking(fd, False)
+
+    async def run(self) -> None:
+        """Feed all of it, until the process is gone."""
+        with contextlib.suppress(BrokenPipeError):
+            await self._run()
+
+    async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
+        began_s = loop.time()
+        while self._written_bytes < len(self._pcm):
+            due_bytes = round((loop.time() - began_s) * SPEED * RATE_HZ) * SAMPLE_BYTES
+            with contextlib.suppress(BlockingIOError):
+                self._written_bytes += os.write(
+                    self._fd, self._pcm[self._written_bytes : due_bytes]
+                )
+            self.note()
+            await asyncio.sleep(_TICK_S)
+        while self.note() < len(self._pcm):  # noqa: ASYNC110 - what is waited for knows no events
+            await asyncio.sleep(_TICK_S)
+        self.close()
+
+    def note(self) -> int:
+        """Note how much was read by now."""
+        if not self._closed:
+            unread = int.from_bytes(
+                fcntl.ioctl(self._fd, termios.FIONREAD, b"\0" * 4), sys.byteorder
+            )
+            self._log.append((asyncio.get_running_loop().time(), self._written_bytes - unread))
+        return self._log[-1][1]
+
+    def close(self) -> None:
+        if not self._closed:
+            self._closed = True
+            os.close(self._fd)
+
+    def captured_samples(self, until_s: float) -> int:
+        """How many samples had been read at that time."""
+        return max(read for at_s, read in self._log if at_s <= until_s or not read) // SAMPLE_BYTES
+
+    def captured_at_s(self, sample: int) -> float | None:
+        """When this sample had not been read yet, for the last time; None if it never was."""
+        before_s = self._log[0][0]
+        for at_s, read in self._log:
+            if read > sample * SAMPLE_BYTES:
+                return before_s
+            before_s = at_s
+        return None
+
+
+async def _listen(
+    case: Case, speech: CodedSpeech, env: dict[str, str], home: Path, outcome: Outcome
+) -> list[str]:
+    """Listen until killed; gives what was printed."""
+    out_fd, in_fd = os.pipe()
+    feeding = _Feeding(speech, in_fd)
+    line = command("listen", "-", "--cloud", "-f", "jsonl", "--pace", "max")
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *line, stdin=out_fd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env
+        )
+    finally:
+        os.close(out_fd)
+    loop = asyncio.get_running_loop()
+    feed = asyncio.create_task(feeding.run())
+
+    killed_s = 0.0
+
+    def kill() -> None:
+        nonlocal killed_s
+        feeding.note()
+        killed_s = loop.time()
+        _kill(process)
+
+    killing = loop.call_later(case.kill_s, kill)
+    try:
+        async with asyncio.timeout(_LIMIT_S):
+            out, err = await process.communicate()
+    finally:
+        killing.cancel()
+        feed.cancel()
+        await asyncio.wait({feed})
+        feeding.close()
+    if process.returncode == -9:
+        outcome.kills += 1
+        kept = speech.length_samples if _is_finished(home) else _kept_samples(home)
+        lost_at_s = feeding.captured_at_s(kept)
+        outcome.age_s = 0.0 if lost_at_s is None else max(0.0, killed_s - lost_at_s)
+        captured = feeding.captured_samples(killed_s - SAFE_AFTER_S)
+    else:
+        captured = speech.length_samples
+        if process.returncode not in (0, 4, 7):
+            outcome.wrong.append(f"listen ended with {process.returncode}: {err.decode()}")
+    outcome.words = len(speech.words(captured / RATE_HZ))
+    return [
+        message["text"]
+        for message in map(json.loads, out.decode().splitlines())
+        if message["type"] == "sentence" and not message.get("unconfirmed")
+    ]
+
+
+def _kill(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        process.kill()
+
+
+def _kept_samples(home: Path) -> int:
+    """Where the audio on disk ends."""
+    ends = [0]
+    for folder in home.glob("spool/*/"):
+        ends += [each.end_sample for each in segments.find(folder, RATE_HZ)]
+    return max(ends)
+
+
+def _is_finished(home: Path) -> bool:
+    """All was confirmed, and the audio may have gone."""
+    path = home / "history.sqlite3"
+    if not path.exists():
+        return False
+    with SessionStore(path) as store:
+        return any(each.duration_s is not None for each in store.list())
+
+
+async def _recover(case: Case, env: dict[str, str], outcome: Outcome) -> list[str]:
+    """Recover until there is nothing to recover; gives what was printed."""
+    printed: list[str] = []
+    kills_s = [*case.recover_kills_s]
+    for _ in range(_RECOVERIES):
+        process = await asyncio.create_subprocess_exec(
+            *command("recover"),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=env,
+        )
+        kill_s = kills_s.pop(0) if kills_s else _LIMIT_S
+        killing = asyncio.get_running_loop().call_later(kill_s, _kill, process)
+        out, err = await process.communicate()
+        killing.cancel()
+        printed += out.decode().splitlines()
+        if process.returncode == -9:
+            outcome.kills += 1
+        elif process.returncode == 0 and b"nothing was interrupted" in err:
+            if out:
+                outcome.wrong.append(f"printed though nothing was interrupted: {out!r}")
+            return printed
+        elif process.returncode not in (0, 4, 7):
+            outcome.wrong.append(f"recover ended with {process.returncode}: {err.decode()}")
+    outcome.wrong.append(f"never recovered: {err.decode()}")
+    return printed
+
+
+def _judge(outcome: Outcome, speech: CodedSpeech, printed: list[str], home: Path) -> None:
+    with SessionStore(home / "history.sqlite3") as store:
+        sessions = [store.sentences(each.session_id) for each in reversed(store.list())]
+    sentences = [sentence for session in sessions for sentence in session]
+    words = [word for sentence in sentences for word in sentence.text.split()]
+    counts = Counter(words)
+    expected = speech.expected_words
+    outcome.heard = len(words)
+    outcome.lost = tuple(word for word in expected[: outcome.words] if not counts[word])
+    outcome.repeated = tuple(word for word in counts if counts[word] > 1)
+    wrong = outcome.wrong
+    if words != list(expected[: len(words)]):
+        wrong.append(f"the history is not a beginning of what was said: {words}")
+    if any(sentence.unconfirmed for sentence in sentences):
+        wrong.append("a sentence is still unconfirmed")
+    if sum(map(bool, sessions)) > 1:
+        wrong.append(f"{len(sessions)} sessions in the history")
+    texts = [sentence.text for sentence in sentences]
+    unprinted = [text for text in texts if text not in printed]
+    if len(unprinted) > outcome.kills:
+        wrong.append(f"never printed, with {outcome.kills} kills: {unprinted}")
+    if sorted(set(printed)) != sorted(printed) or not set(printed) <= set(texts):
+        wrong.append(f"printed {printed}, in the history {texts}")
+    left = [path.name for path in home.glob("spool/*") if path.name != ".lock"]
+    if left:
+        wrong.append(f"left behind: {left}")
+
+
+async def kill_many(seeds: range, jobs: int) -> AsyncIterator[Outcome]:
+    """The outcomes of many cases, as they come; some at a time."""
+    async with services() as both:
+        waiting = iter(seeds)
+        under_way: set[asyncio.Task[Outcome]] = set()
+
+        async def one(seed: int) -> Outcome:
+            with tempfile.TemporaryDirectory() as home:
+                return await kill_and_recover(drawn(seed), both, Path(home))
+
+        while True:
+            while len(under_way) < jobs and (seed := next(waiting, None)) is not None:
+                under_way.add(asyncio.create_task(one(seed)))
+            if not under_way:
+                return
+            done, under_way = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                yield task.result()
+
+
+async def _main(count: int, first: int, jobs: int) -> bool:
+    outcomes = []
+    seeds = range(first, first + count)
+    async for outcome in kill_many(seeds, jobs):
+        outcomes.append(outcome)
+        if not outcome.is_perfect:
+            print(outcome.explain(), flush=True)
+    ages_ms = sorted(outcome.age_s * 1000 for outcome in outcomes)
+    print(
+        f"{sum(each.kills for each in outcomes)} kills in {len(outcomes)} sessions: "
+        f"{sum(len(each.lost) for each in outcomes)} words lost, "
+        f"{sum(len(each.repeated) for each in outcomes)} repeated, of "
+        f"{sum(each.heard for each in outcomes)}; "
+        f"oldest sample not on disk {ages_ms[-1]:.0f} ms (median {ages_ms[count // 2]:.0f} ms)"
+    )
+    return all(outcome.is_perfect for outcome in outcomes)
+
+
+def main() -> None:
+    """Kill as often as the command line says; the exit status tells whether nothing was lost."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--count", type=int, default=200, help="how many sessions")
+    parser.add_argument("--seed", type=int, default=0, help="the first seed")
+    parser.add_argument("--jobs", type=int, default=2, help="how many at a time")
+    asked = parser.parse_args()
+    sys.exit(0 if asyncio.run(_main(asked.count, asked.seed, asked.jobs)) else 1)
+
+
+if __name__ == "__main__":
+    main()
