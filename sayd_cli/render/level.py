@@ -52,7 +52,7 @@ class LevelView:
     def resume(self) -> None:
         """Draw again from the next level on."""
         self._suspended = False
-        self._region.close()
+        self._region.renew()
 
     def show(self, level_dbfs: float, peak_dbfs: float, at_s: float, warning: str | None) -> None:
         """Draw a level.
@@ -73,9 +73,11 @@ class LevelView:
 
     def say(self, text: str) -> None:
         """A line that stays, above the row."""
-        self._region.update(self._coded(Text(sanitize(text))) + "\n", [])
+        line = self._coded(Text(sanitize(text))) + "\n"
         if self._suspended:
-            self._region.close()
+            self._region.close(line)
+        else:
+            self._region.update(line, [])
 
     def _draw(self, row: Text) -> None:
         if not self._suspended:

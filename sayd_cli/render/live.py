@@ -11,19 +11,15 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Sequence
 from time import monotonic
 from types import TracebackType
 from typing import TextIO, TypeGuard
 
-from rich.console import Console
-from rich.text import Text
-
 from sayd_cli.model.report import Heard, Notice, Report
 from sayd_cli.model.session import BackendName
-from sayd_cli.render.region import Region
+from sayd_cli.render.canvas import Canvas
 from sayd_cli.render.terminal import can_move_cursor, size, write
-from sayd_cli.render.view import View, notice_rows, sentence_rows
+from sayd_cli.render.view import View
 from sayd_cli.transcript.sanitize import sanitize
 from sayd_cli.transcript.text import TextEncoder
 
@@ -68,9 +64,8 @@ class LiveView:
         self._stream = stream
         self._timestamps = timestamps
         self._show_finals = show_finals
-        self._console = Console(file=stream, highlight=False, markup=False, emoji=False)
-        self._moves = can_move_cursor(stream) and not self._console.legacy_windows
-        self._region = Region(stream)
+        self._canvas = Canvas(stream, timestamps=timestamps)
+        self._moves = can_move_cursor(stream) and not self._canvas.is_outdated
         self._thread = threading.Thread(target=self._draw, name="live-view", daemon=True)
         self._changed = threading.Condition()
         # All below is shared with the thread, under the condition.
@@ -167,7 +162,7 @@ class LiveView:
             try:
                 self._draw_until_leaving()
             finally:
-                self._region.close()
+                self._canvas.leave([], size(self._stream))
         except OSError as exc:
             _log.warning("the terminal has gone, the rest is not shown: %s", exc)
         except Exception as exc:  # noqa: BLE001 (the thread's boundary; raised again on leaving)
@@ -190,48 +185,21 @@ class LiveView:
                     timeout=max(drawn_at + _REDRAW_EVERY_S - monotonic(), 0),
                 )
                 leaving = self._leaving
-                columns, height = self._console.size = drawn_size = size(self._stream)
+                drawn_size = size(self._stream)
                 staying = tuple(self._waiting)
                 self._waiting.clear()
-                room = _room(height)
-                rows = self._view.rows(self._console, columns=columns, height=room) if room else []
-                suspended, disturbed = self._suspended, self._disturbed
+                suspended = self._suspended
+                rows = self._canvas.rows(self._view, drawn_size)
+                if self._disturbed:
+                    self._canvas.renew()
                 self._stale = self._urgent = self._disturbed = False
                 self._changed.notify_all()
             if leaving or suspended:
-                rows = []
-            above = [row for report in staying for row in self._rows(report, columns)]
-            if disturbed:
-                self._region.close()
-            if above or not suspended:
-                self._region.update(self._coded(above), self._coded(rows).splitlines())
-            if suspended:
-                self._region.close()
+                self._canvas.leave(staying, drawn_size)
+            else:
+                self._canvas.draw(staying, rows, drawn_size)
             drawn_at = monotonic()
             with self._changed:
                 self._off_screen = suspended
                 self._changed.notify_all()
                 self._changed.wait_for(lambda: self._leaving, timeout=_REST_S)
-
-    def _rows(self, report: Heard | Notice, columns: int) -> list[Text]:
-        if isinstance(report, Notice):
-            return notice_rows(report, self._console, columns=columns)
-        return sentence_rows(
-            report.sentence, self._console, columns=columns, timestamps=self._timestamps
-        )
-
-    def _coded(self, rows: Sequence[Text]) -> str:
-        """The rows with the codes of their colours, each with its line end."""
-        with self._console.capture() as capture:
-            for row in rows:
-                self._console.print(row, no_wrap=True, overflow="ignore", crop=False)
-        return capture.get()
-
-
-def _room(height: int) -> int:
-    """How many rows of a screen may be redrawn, the region's empty one aside.
-
-    Half of them: the sentences need the rest, and a screen that is suddenly half as wide wraps
-    each of our rows into two, which must not push the first of them off its top.
-    """
-    return min(max((height - 1) // 2, 2), height - 1)

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TextIO
 
-from sayd_cli.render.terminal import write
+from sayd_cli.render.terminal import may_synchronize, write
 
 _HIDE_CURSOR, _SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
 _WRAP_OFF, _WRAP_ON = "\x1b[?7l", "\x1b[?7h"
@@ -27,17 +27,19 @@ _ERASE = "\r\x1b[2K\x1b[C\x1b[J\r"
 
 
 class Region:
-    """The region of one terminal.
+    """The region of one terminal. Each call is one write at most.
 
-    Calling order: ``update`` any number of times, ``close`` once.
+    Calling order: ``update`` and ``renew`` any number of times, ``close`` at the end; after it,
+    ``update`` begins anew.
     """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._open = False
+        self._begin, self._end = (_BEGIN_UPDATE, _END_UPDATE) if may_synchronize() else ("", "")
 
     def update(self, above: str, rows: Sequence[str]) -> None:
-        """Let text scroll away above the region, and redraw it; one write.
+        """Let text scroll away above the region, and redraw it.
 
         Args:
             above: Whole lines, each with its line end.
@@ -53,17 +55,24 @@ class Region:
         back = f"\r\x1b[{len(rows)}A" if rows else ""
         # Rows must not wrap even where the terminal finds a character wider than we do, or the
         # way back up would be too short.
-        write(
-            self._stream,
-            f"{_BEGIN_UPDATE}{opening}{_ERASE}{above}{_WRAP_OFF}{drawn}{back}{_WRAP_ON}{_END_UPDATE}",
-        )
+        redrawn = f"{_ERASE}{above}{_WRAP_OFF}{drawn}{back}{_WRAP_ON}"
+        write(self._stream, f"{self._begin}{opening}{redrawn}{self._end}")
 
-    def close(self) -> None:
+    def renew(self) -> None:
+        """Others have used the screen: the next update hides the cursor again, wherever it is."""
+        self._open = False
+
+    def close(self, above: str = "") -> None:
         """Take the region away, and give the cursor back where it was.
+
+        Args:
+            above: Whole lines to leave in its place.
 
         Raises:
             OSError: The terminal has gone.
         """
         if self._open:
             self._open = False
-            write(self._stream, f"{_ERASE}{_WRAP_ON}{_SHOW_CURSOR}")
+            write(self._stream, f"{self._begin}{_ERASE}{above}{_WRAP_ON}{self._end}{_SHOW_CURSOR}")
+        elif above:
+            write(self._stream, above)

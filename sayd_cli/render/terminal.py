@@ -12,6 +12,10 @@ from typing import TextIO
 
 _USUAL_SIZE = (80, 24)
 
+_STILL_TERMS = ("", "dumb", "unknown")
+_PLAIN_TERMS = ("linux", "vt", "ansi", "cons25")
+"""Consoles of kernels, and terminals of another age."""
+
 
 def write(stream: TextIO, text: str) -> None:
     r"""Write text and flush it; characters that the stream's encoding lacks become ``\uXXXX``.
@@ -38,11 +42,21 @@ def _encodable(character: str, encoding: str) -> str:
 
 def can_move_cursor(stream: TextIO) -> bool:
     """Whether the stream is a terminal that obeys cursor movements."""
-    if not stream.isatty():
-        return False
+    return stream.isatty() and _term() not in _STILL_TERMS
+
+
+def may_synchronize() -> bool:
+    """Whether it does no harm to ask the terminal to show an update as a whole.
+
+    Terminals ignore private modes that they do not know, since the VT100 and by ECMA-48; those
+    that certainly do not know this one are not asked.
+    """
+    return not _term().startswith(_PLAIN_TERMS)
+
+
+def _term() -> str:
     # Windows sets no TERM, and its consoles of this decade obey.
-    term = os.environ.get("TERM", "windows" if sys.platform == "win32" else "dumb")
-    return term.lower() not in ("", "dumb", "unknown")
+    return os.environ.get("TERM", "windows" if sys.platform == "win32" else "dumb").lower()
 
 
 def size(stream: TextIO) -> os.terminal_size:

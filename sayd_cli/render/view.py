@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import product
 
-from rich.console import Console
 from rich.text import Text
 
 from sayd_cli.model.report import Ended, Heard, Interim, Notice, Phase, Progress, Report
 from sayd_cli.model.session import BackendName
 from sayd_cli.model.transcript import Sentence
+from sayd_cli.render.fitting import fit
 from sayd_cli.render.meter import PeakHold, meter
+from sayd_cli.render.settled import settled
 from sayd_cli.transcript.sanitize import sanitize
 from sayd_cli.transcript.text import timestamp, wording
 
@@ -31,35 +32,28 @@ _USUAL_LAG_S = 3.0
 """A service that is so far behind has not fallen behind yet."""
 
 
-def sentence_rows(
-    sentence: Sentence, console: Console, *, columns: int, timestamps: bool
-) -> list[Text]:
+def sentence_rows(sentence: Sentence, *, columns: int, timestamps: bool) -> list[Text]:
     """A sentence as it stays on the screen, wrapped between words; beside its time, if wanted.
 
     Args:
         sentence: What was heard.
-        console: Whose widths count.
         columns: The width of the screen, in cells.
         timestamps: Begin with where it begins.
     """
-    text = Text(wording(sentence))
+    text = Text(sanitize(wording(sentence)))
     if not timestamps:
-        return _wrapped(text, console, columns)
+        return fit(text, columns)
     time = f"{timestamp(sentence)} "
     if columns < len(time) + _NARROWEST_BESIDE_TIME:
-        return [Text(time.rstrip(), style="cyan"), *_wrapped(text, console, columns)]
-    first, *rest = _wrapped(text, console, columns - len(time))
+        return [Text(time.rstrip(), style="cyan"), *fit(text, columns)]
+    first, *rest = fit(text, columns - len(time))
     indent = Text(" " * len(time))
     return [Text(time, style="cyan").append_text(first), *(indent + row for row in rest)]
 
 
-def notice_rows(notice: Notice, console: Console, *, columns: int) -> list[Text]:
+def notice_rows(notice: Notice, *, columns: int) -> list[Text]:
     """A notice as it stays on the screen."""
-    return _wrapped(Text(sanitize(notice.text), style="dim"), console, columns)
-
-
-def _wrapped(text: Text, console: Console, columns: int) -> list[Text]:
-    return list(text.wrap(console, columns, overflow="fold"))
+    return fit(Text(sanitize(notice.text), style="dim"), columns)
 
 
 class View:
@@ -77,6 +71,8 @@ class View:
         self._keys = keys
         self._paced = paced
         self._interim = ""
+        self._settled = 0
+        """How much of it does not change any more, in characters from its beginning."""
         self._peak = PeakHold()
         self._progress = Progress(Phase.STARTING, 0.0, 0.0)
 
@@ -89,9 +85,11 @@ class View:
         """Take in what has changed."""
         match report:
             case Interim():
-                self._interim = report.text
+                text = sanitize(report.text)
+                self._settled = settled(self._interim, text)
+                self._interim = text
             case Heard() | Ended():
-                self._interim = ""
+                self._interim, self._settled = "", 0
             case Progress():
                 self._progress = report
                 if report.peak_dbfs is not None:
@@ -99,30 +97,33 @@ class View:
             case _:
                 pass
 
-    def rows(self, console: Console, *, columns: int, height: int) -> list[Text]:
+    def rows(self, *, columns: int, height: int, ascii_only: bool = False) -> list[Text]:
         """The rows to show now, the status line last; none wider or more than asked for.
 
         Args:
-            console: Whose characters and widths count.
             columns: The width of the screen, in cells.
             height: The most rows there may be; 1 or more.
+            ascii_only: Draw with characters that any terminal has.
         """
-        ascii_only = console.options.ascii_only
-        rows = self._interim_rows(console, columns, height - 1, "..." if ascii_only else "…")
+        rows = self._interim_rows(columns, height - 1, "..." if ascii_only else "…")
         return [*rows, self._status(columns, ascii_only=ascii_only)]
 
-    def _interim_rows(self, console: Console, columns: int, height: int, more: str) -> list[Text]:
-        """The interim text; where it is too long, its newest part."""
+    def _interim_rows(self, columns: int, height: int, more: str) -> list[Text]:
+        """The interim text, bright where it has settled; where it is too long, its newest part."""
         if not self._interim or height < 1:
             return []
-        # More cannot be seen, and a service may send a megabyte.
-        newest = Text(self._interim[-columns * (height + 1) :], style="dim italic")
-        rows = _wrapped(newest, console, columns)
-        if len(rows) <= height:
+        # More cannot be seen, and a service may send a megabyte. Where it is cut changes seldom:
+        # the rows are to stay as they are while text comes after them.
+        step = columns * (height + 1)
+        start = max(len(self._interim) // step - 1, 0) * step
+        newest = Text(self._interim[start:])
+        newest.stylize("dim", max(self._settled - start, 0))
+        rows = fit(newest, columns)
+        if start == 0 and len(rows) <= height:
             return rows
         indent = len(more) + 1
-        rows = _wrapped(newest, console, columns - indent)[-height:]
-        first = Text(f"{more} ", style="dim").append_text(rows[0])
+        rows = fit(newest, columns - indent)[-height:]
+        first = Text.assemble((f"{more} ", "dim"), rows[0])
         return [first, *(Text(" " * indent).append_text(row) for row in rows[1:])]
 
     def _status(self, columns: int, *, ascii_only: bool) -> Text:

@@ -92,12 +92,14 @@ async def record() -> list[Report]:
     from sayd_cli.listening.stop import StopSignal
     from sayd_cli.model.report import EndReason
     from sayd_cli.settings.environment import read_environment
+    from sayd_cli.spool.memory import MemorySpool
 
     settings = SessionSettings(language="en")
     recorder, stop = Recorder(), StopSignal()
     listening = Listening(
         FileSource(demo_recording(), settings.sample_rate_hz),
         service_of(BackendName.LOCAL, read_environment({})),
+        MemorySpool(settings.sample_rate_hz),
         settings=settings,
         rules=Rules(pace=Pace.REALTIME),
         sink=recorder,
@@ -130,8 +132,8 @@ def draw(reports: Sequence[Report]) -> str:
     for report in reports:
         view.take(report)
         if isinstance(report, Heard):
-            rows += sentence_rows(report.sentence, console, columns=_COLUMNS, timestamps=False)
-    rows += [Text(""), *view.rows(console, columns=_COLUMNS, height=_ROWS)]
+            rows += sentence_rows(report.sentence, columns=_COLUMNS, timestamps=False)
+    rows += [Text(""), *view.rows(columns=_COLUMNS, height=_ROWS)]
     for row in rows:
         console.print(row)
     svg = console.export_svg(title="sayd", theme=_THEME, unique_id="sayd")

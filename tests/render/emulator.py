@@ -6,8 +6,6 @@ import os
 import pty
 import termios
 import threading
-import time
-from collections.abc import Callable
 from types import TracebackType
 from typing import TextIO
 
@@ -98,11 +96,3 @@ def trimmed(rows: list[str]) -> list[str]:
     while rows and not rows[-1]:
         rows = rows[:-1]
     return rows
-
-
-def wait_for(condition: Callable[[], bool], limit_s: float = 10.0) -> None:
-    """Return as soon as it is true; fail when it is not within the limit."""
-    deadline = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come true in time"
-        time.sleep(0.005)

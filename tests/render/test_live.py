@@ -10,7 +10,8 @@ from sayd_cli.model.report import Ended, EndReason, Heard, Interim, Notice, Phas
 from sayd_cli.model.session import BackendName
 from sayd_cli.model.transcript import Sentence
 from sayd_cli.render.live import LiveView
-from tests.render.emulator import Emulator, wait_for
+from tests.render.emulator import Emulator
+from tests.waiting import wait_until
 
 BEST = "It was the best of times, it was the worst of times."
 WISDOM = "It was the age of wisdom."
@@ -47,8 +48,8 @@ def test_sentences_stay_and_what_goes_on_is_below_them(terminal: Emulator) -> No
         view.take(heard(0, BEST))
         view.take(interim("it was"))
         view.take(interim("it was the age"))
-        wait_for(lambda: "it was the age" in terminal.shown())
-        wait_for(lambda: len(terminal.shown()) == 4)
+        wait_until(lambda: "it was the age" in terminal.shown())
+        wait_until(lambda: len(terminal.shown()) == 4)
         assert terminal.shown() == [
             BEST,
             "",
@@ -56,27 +57,27 @@ def test_sentences_stay_and_what_goes_on_is_below_them(terminal: Emulator) -> No
             "● listening  01:05  ━━━━━─────  local  Ctrl-C to stop",
         ]
         view.take(heard(1, WISDOM))
-        wait_for(lambda: terminal.shown()[:2] == [BEST, WISDOM])
-        wait_for(lambda: len(terminal.shown()) == 4)
+        wait_until(lambda: terminal.shown()[:2] == [BEST, WISDOM])
+        wait_until(lambda: len(terminal.shown()) == 4)
         assert terminal.shown()[2] == ""
         assert terminal.cursor_hidden
         view.take(interim("it was the epoch"))
         view.take(Ended(EndReason.EOF, 70, 2, 16))
-    wait_for(lambda: not terminal.cursor_hidden)
+    wait_until(lambda: not terminal.cursor_hidden)
     assert terminal.shown() == [BEST, WISDOM]
     assert terminal.cursor == (0, 2)
 
 
 def test_the_phases_are_told(terminal: Emulator) -> None:
     with local_view(terminal) as view:
-        wait_for(lambda: terminal.status() == f"○ loading the engine…  00:00  {SILENCE}  {HINT}")
+        wait_until(lambda: terminal.status() == f"○ loading the engine…  00:00  {SILENCE}  {HINT}")
         assert terminal.shown()[:-1] == [""]
         view.take(Progress(Phase.STARTING, 1.0, 0.0, -20.0))
-        wait_for(lambda: "━━━━━━━───" in terminal.status())
+        wait_until(lambda: "━━━━━━━───" in terminal.status())
         view.take(listening(2.0))
-        wait_for(lambda: terminal.status().startswith("● listening  00:02"))
+        wait_until(lambda: terminal.status().startswith("● listening  00:02"))
         view.take(Progress(Phase.FINISHING, 3725.0, 3725.0, -20.0))
-        wait_for(
+        wait_until(
             lambda: (
                 terminal.status() == "○ finishing…  1:02:05  local  Ctrl-C again to leave at once"
             )
@@ -85,7 +86,7 @@ def test_the_phases_are_told(terminal: Emulator) -> None:
 
 def test_the_cloud_is_connected_to(terminal: Emulator) -> None:
     with LiveView(terminal.stream, backend=BackendName.CLOUD):
-        wait_for(
+        wait_until(
             lambda: terminal.status() == "○ connecting…  00:00  ──────────  cloud  Ctrl-C to stop"
         )
 
@@ -107,13 +108,13 @@ def test_the_meter_shows_the_level(
 ) -> None:
     with local_view(terminal) as view:
         view.take(listening(1.0, level_dbfs))
-        wait_for(lambda: f"00:01  {meter}  local" in terminal.status())
+        wait_until(lambda: f"00:01  {meter}  local" in terminal.status())
 
 
 def test_timestamps_stand_beside_their_sentences(terminal: Emulator) -> None:
     with Emulator(columns=40) as terminal, local_view(terminal, timestamps=True) as view:
         view.take(heard(0, BEST, start_s=61.26))
-        wait_for(
+        wait_until(
             lambda: (
                 terminal.shown()[:3]
                 == [
@@ -128,7 +129,7 @@ def test_timestamps_stand_beside_their_sentences(terminal: Emulator) -> None:
 def test_a_narrow_screen_puts_times_above(terminal: Emulator) -> None:
     with Emulator(columns=20) as terminal, local_view(terminal, timestamps=True) as view:
         view.take(heard(0, WISDOM))
-        wait_for(lambda: terminal.shown()[:3] == ["[00:00:00.0]", "It was the age of", "wisdom."])
+        wait_until(lambda: terminal.shown()[:3] == ["[00:00:00.0]", "It was the age of", "wisdom."])
 
 
 def test_a_notice_stays(terminal: Emulator) -> None:
@@ -139,7 +140,7 @@ def test_a_notice_stays(terminal: Emulator) -> None:
 
 
 def assert_finally(terminal: Emulator, rows: list[str]) -> None:
-    wait_for(lambda: not terminal.cursor_hidden and terminal.scrolled() == rows)
+    wait_until(lambda: not terminal.cursor_hidden and terminal.scrolled() == rows)
 
 
 def test_twenty_columns() -> None:
@@ -148,7 +149,7 @@ def test_twenty_columns() -> None:
             view.take(listening(5.0))
             view.take(heard(0, BEST))
             view.take(interim(WISDOM.lower()))
-            wait_for(
+            wait_until(
                 lambda: (
                     terminal.shown()
                     == [
@@ -171,11 +172,11 @@ def test_wide_characters() -> None:
             view.take(listening(5.0))
             view.take(heard(0, WEATHER))
             view.take(interim(WEATHER))
-            wait_for(lambda: len(terminal.shown()) == 8)
+            wait_until(lambda: len(terminal.shown()) == 8)
             rows = [WEATHER[:10], WEATHER[10:20], WEATHER[20:]]
             shown = [row.replace(" ", "") for row in terminal.shown()]
             assert shown == [*rows, "", *rows, "●listening00:05"]
-        wait_for(lambda: not terminal.cursor_hidden)
+        wait_until(lambda: not terminal.cursor_hidden)
         assert [row.replace(" ", "") for row in terminal.scrolled()] == rows
 
 
@@ -186,14 +187,14 @@ def test_of_interim_text_longer_than_the_screen_the_newest_is_shown() -> None:
             view.take(heard(0, WISDOM))
             for count in (5, 100, 400):
                 view.take(interim(" ".join(words[:count])))
-                wait_for(lambda count=count: any(words[count - 1] in r for r in terminal.shown()))  # type: ignore[misc]
+                wait_until(lambda count=count: any(words[count - 1] in r for r in terminal.shown()))  # type: ignore[misc]
             shown = terminal.shown()
             assert len(shown) == 6
             assert shown[0] == WISDOM
             assert shown[2].startswith("… ")
             assert " ".join(shown[2:-1]).split()[1:] == words[-12:]
             view.take(interim("short again"))
-            wait_for(lambda: terminal.shown()[2:3] == ["short again"])
+            wait_until(lambda: terminal.shown()[2:3] == ["short again"])
         assert_finally(terminal, [WISDOM])
 
 
@@ -216,7 +217,7 @@ def test_the_scrollback_holds_each_sentence_once_and_nothing_else() -> None:
                 view.take(listening(index / 10))
                 view.take(heard(index, f"Sentence {index}."))
                 if index % 20 == 0:
-                    wait_for(lambda i=index: f"Sentence {i}." in terminal.shown())  # type: ignore[misc]
+                    wait_until(lambda i=index: f"Sentence {i}." in terminal.shown())  # type: ignore[misc]
         assert_finally(terminal, [f"Sentence {index}." for index in range(200)])
 
 
@@ -226,15 +227,15 @@ def test_a_resize_leaves_nothing_behind() -> None:
             view.take(listening(1.0))
             view.take(heard(0, WISDOM))
             view.take(interim(f"{BEST} {BEST}".lower()))
-            wait_for(lambda: len(terminal.shown()) == 5)
+            wait_until(lambda: len(terminal.shown()) == 5)
             for columns, rows in ((40, 12), (30, 12), (90, 20), (26, 20)):
                 terminal.resize(columns, rows)
                 view.take(listening(2.0))
                 view.take(interim(f"resized to {columns}"))
-                wait_for(lambda c=columns: f"resized to {c}" in terminal.shown())  # type: ignore[misc]
+                wait_until(lambda c=columns: f"resized to {c}" in terminal.shown())  # type: ignore[misc]
                 assert len(terminal.shown()) == 4
                 view.take(interim(f"{BEST} {BEST}".lower()))
-                wait_for(lambda: len(terminal.shown()) > 4)
+                wait_until(lambda: len(terminal.shown()) > 4)
             view.take(heard(1, WISDOM))
         assert_finally(terminal, [WISDOM, WISDOM])
 
@@ -243,7 +244,7 @@ def test_what_others_write_meanwhile_lands_on_its_own_row(terminal: Emulator) ->
     with local_view(terminal) as view:
         view.take(listening(1.0))
         view.take(interim(BEST.lower()))
-        wait_for(lambda: len(terminal.shown()) == 3)
+        wait_until(lambda: len(terminal.shown()) == 3)
         print("from the other end of the pipe", file=terminal.stream, flush=True)
         view.take(heard(0, WISDOM))
     assert_finally(terminal, ["from the other end of the pipe", WISDOM])
@@ -254,7 +255,7 @@ def test_an_exception_gives_the_terminal_back(terminal: Emulator) -> None:
         with local_view(terminal) as view:
             view.take(heard(0, BEST))
             view.take(interim("it was"))
-            wait_for(lambda: terminal.cursor_hidden)
+            wait_until(lambda: terminal.cursor_hidden)
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -267,7 +268,7 @@ def test_sentences_can_be_left_to_another_sink(terminal: Emulator) -> None:
         view.take(interim("it was"))
         view.take(heard(0, BEST))
         view.take(Notice("a notice"))
-        wait_for(lambda: terminal.shown()[:1] == ["a notice"])
+        wait_until(lambda: terminal.shown()[:1] == ["a notice"])
     assert_finally(terminal, ["a notice"])
 
 
@@ -281,7 +282,7 @@ def test_however_much_is_reported_the_screen_is_redrawn_ten_times_a_second(
             view.take(listening(reported / 10))
             view.take(interim(f"interim {reported}"))
             reported += 1
-        wait_for(lambda: f"interim {reported - 1}" in terminal.shown())
+        wait_until(lambda: f"interim {reported - 1}" in terminal.shown())
     took_s = time.monotonic() - began
     redrawn = terminal.raw.count(b"\x1b[?2026h")
     assert 3 <= redrawn <= took_s * 11 + 5
@@ -298,12 +299,12 @@ def test_a_burst_of_sentences_is_a_few_writes(terminal: Emulator) -> None:
 def test_no_colour_when_none_is_wanted(terminal: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     with local_view(terminal) as view:
         view.take(listening(1.0))
-        wait_for(lambda: len(terminal.shown()) == 2 and "listening" in terminal.shown()[1])
+        wait_until(lambda: len(terminal.shown()) == 2 and "listening" in terminal.shown()[1])
         assert terminal.colours(1) > {"default"}
     monkeypatch.setenv("NO_COLOR", "1")
     with Emulator() as plain, local_view(plain) as view:
         view.take(listening(1.0))
-        wait_for(lambda: len(plain.shown()) == 2 and "listening" in plain.shown()[1])
+        wait_until(lambda: len(plain.shown()) == 2 and "listening" in plain.shown()[1])
         assert plain.colours(1) == {"default"}
 
 
@@ -320,7 +321,7 @@ def test_a_terminal_that_cannot_move_its_cursor_gets_lines(
         view.take(interim("it was"))
         view.take(Notice("a notice"))
         view.take(heard(0, BEST))
-        wait_for(lambda: terminal.shown() == ["a notice", f"[00:00:00.0] {BEST}"])
+        wait_until(lambda: terminal.shown() == ["a notice", f"[00:00:00.0] {BEST}"])
     assert b"\x1b" not in terminal.raw
 
 
@@ -329,7 +330,7 @@ def test_a_terminal_of_few_characters() -> None:
         with local_view(terminal) as view:
             view.take(listening(1.0))
             view.take(heard(0, "naïve"))
-            wait_for(
+            wait_until(
                 lambda: (
                     terminal.shown()
                     == ["na\\u00efve", "", "* listening  00:01  #####-----  local  Ctrl-C to stop"]
@@ -341,7 +342,7 @@ def test_a_terminal_of_few_characters() -> None:
 def test_text_is_never_taken_for_markup(terminal: Emulator) -> None:
     with local_view(terminal) as view:
         view.take(interim("[bold]:smile: [/oops] 1234"))
-        wait_for(lambda: "[bold]:smile: [/oops] 1234" in terminal.shown())
+        wait_until(lambda: "[bold]:smile: [/oops] 1234" in terminal.shown())
         view.take(heard(0, "[red]:smile:[/red] [link=x]"))
     assert_finally(terminal, ["[red]:smile:[/red] [link=x]"])
 
@@ -390,4 +391,4 @@ def test_a_fault_of_our_own_is_not_swallowed(terminal: Emulator) -> None:
     broken = Heard(Sentence(0, None, 0, 0))  # type: ignore[arg-type]
     with pytest.raises(AttributeError), local_view(terminal) as view:
         view.take(broken)
-    wait_for(lambda: not terminal.cursor_hidden)
+    wait_until(lambda: not terminal.cursor_hidden)

@@ -7,7 +7,8 @@ from sayd_cli.model.match import Match, Span
 from sayd_cli.model.session import SessionSummary
 from sayd_cli.model.transcript import Sentence
 from sayd_cli.render.matches import write_matches
-from tests.render.emulator import Emulator, wait_for
+from tests.render.emulator import Emulator
+from tests.waiting import wait_until
 
 EAST = timezone(timedelta(hours=8))
 SESSION = SessionSummary("5f1c2a9e-41d7", datetime(2026, 3, 4, 23, 6, tzinfo=UTC), title="Tale")
@@ -38,7 +39,7 @@ def on_a_terminal(columns: int = 80) -> tuple[list[str], list[str]]:
     with Emulator(columns=columns) as terminal:
         write_matches(terminal.stream, MATCHES, EAST)
         print("end", file=terminal.stream, flush=True)
-        wait_for(lambda: terminal.status() == "end")
+        wait_until(lambda: terminal.status() == "end")
         screen = terminal._screen
         bold = [
             "".join(cell.data for _, cell in sorted(screen.buffer[row].items()) if cell.bold)

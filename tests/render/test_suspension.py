@@ -2,7 +2,8 @@ from sayd_cli.model.report import Heard, Interim, Phase, Progress
 from sayd_cli.model.session import BackendName
 from sayd_cli.model.transcript import Sentence
 from sayd_cli.render.live import LiveView
-from tests.render.emulator import Emulator, wait_for
+from tests.render.emulator import Emulator
+from tests.waiting import wait_until
 
 
 def heard(text: str) -> Heard:
@@ -15,14 +16,14 @@ def test_the_screen_is_left_to_others_and_taken_again() -> None:
             view.take(heard("One."))
             view.take(Interim("and then", 1.0, 2.0))
             view.take(Progress(Phase.LISTENING, 1.0, 1.0))
-            wait_for(lambda: "listening" in terminal.status())
+            wait_until(lambda: "listening" in terminal.status())
             view.suspend()
-            wait_for(lambda: terminal.shown() == ["One."] and not terminal.cursor_hidden)
+            wait_until(lambda: terminal.shown() == ["One."] and not terminal.cursor_hidden)
             print("$ fg", file=terminal.stream, flush=True)
             view.resume()
-            wait_for(lambda: "listening" in terminal.status() and terminal.cursor_hidden)
+            wait_until(lambda: "listening" in terminal.status() and terminal.cursor_hidden)
             assert terminal.shown()[:4] == ["One.", "$ fg", "", "and then"]
-        wait_for(lambda: terminal.shown() == ["One.", "$ fg"] and not terminal.cursor_hidden)
+        wait_until(lambda: terminal.shown() == ["One.", "$ fg"] and not terminal.cursor_hidden)
 
 
 def test_meanwhile_lines_that_stay_are_written_and_nothing_else() -> None:
@@ -33,8 +34,8 @@ def test_meanwhile_lines_that_stay_are_written_and_nothing_else() -> None:
                 view.take(heard(f"Sentence {number}."))
                 view.take(Interim("and then", 1.0, 2.0))
                 view.take(Progress(Phase.LISTENING, 1.0, 1.0))
-            wait_for(lambda: terminal.status() == "Sentence 1499.")
-            wait_for(lambda: not terminal.cursor_hidden)
+            wait_until(lambda: terminal.status() == "Sentence 1499.")
+            wait_until(lambda: not terminal.cursor_hidden)
         assert terminal.scrolled() == [f"Sentence {number}." for number in range(1500)]
         assert b"and then" not in terminal.raw
 
@@ -43,12 +44,12 @@ def test_a_screen_that_others_used_unasked_is_drawn_anew() -> None:
     with Emulator() as terminal:
         with LiveView(terminal.stream, backend=BackendName.LOCAL) as view:
             view.take(Progress(Phase.LISTENING, 1.0, 1.0))
-            wait_for(lambda: "listening" in terminal.status())
+            wait_until(lambda: "listening" in terminal.status())
             # A shell after SIGSTOP: it shows the cursor, and a prompt.
             print("\x1b[?25h[1]+  Stopped\n$ fg\x1b[K", file=terminal.stream, flush=True)
             view.resume()
-            wait_for(lambda: terminal.cursor_hidden and "listening" in terminal.status())
-        wait_for(lambda: terminal.shown() == ["[1]+  Stopped", "$ fg"])
+            wait_until(lambda: terminal.cursor_hidden and "listening" in terminal.status())
+        wait_until(lambda: terminal.shown() == ["[1]+  Stopped", "$ fg"])
 
 
 def test_a_terminal_without_a_view_has_nothing_to_leave() -> None:

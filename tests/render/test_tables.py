@@ -6,7 +6,8 @@ from rich.cells import cell_len
 
 from sayd_cli.model.session import SessionSummary
 from sayd_cli.render.tables import SESSION_COLUMNS, Column, session_row, write_table
-from tests.render.emulator import Emulator, wait_for
+from tests.render.emulator import Emulator
+from tests.waiting import wait_until
 
 MOMENT = datetime(2026, 3, 4, 23, 6, 7, tzinfo=UTC)
 ROWS = [
@@ -49,7 +50,7 @@ def on_a_terminal(columns: int) -> list[str]:
     with Emulator(columns=columns, rows=40) as terminal:
         write_table(terminal.stream, SESSION_COLUMNS, ROWS)
         print("end", file=terminal.stream, flush=True)
-        wait_for(lambda: terminal.status() == "end")
+        wait_until(lambda: terminal.status() == "end")
         return terminal.shown()[:-1]
 
 
@@ -85,4 +86,4 @@ def test_nothing_to_list() -> None:
     assert stream.getvalue() == ""
     with Emulator() as terminal:
         write_table(terminal.stream, SESSION_COLUMNS, [])
-        wait_for(lambda: terminal.status().startswith("ID"))
+        wait_until(lambda: terminal.status().startswith("ID"))

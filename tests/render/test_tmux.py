@@ -5,6 +5,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import termios
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,8 @@ from typing import TextIO
 
 import pytest
 
-from tests.render.emulator import trimmed, wait_for
+from tests.render.emulator import trimmed
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
 
@@ -60,7 +62,13 @@ class Tmux:
         self._lines.close()
 
     def resize(self, columns: int, rows: int) -> None:
+        """Returns when the program can know: tmux tells of one resize at most every 250 ms."""
         self._run("resize-window", "-x", str(columns), "-y", str(rows))
+        tty = os.open(self._run("display-message", "-p", "#{pane_tty}").strip(), os.O_RDWR)
+        try:
+            wait_until(lambda: termios.tcgetwinsize(tty) == (rows, columns))
+        finally:
+            os.close(tty)
 
     def shown(self) -> list[str]:
         return trimmed([row.rstrip() for row in self._run("capture-pane", "-p").splitlines()])
@@ -90,14 +98,14 @@ def test_resizes_leave_each_sentence_once_and_nothing_else(tmux: Tmux) -> None:
     for turn, (columns, rows) in enumerate(sizes):
         tmux.resize(columns, rows)
         tmux.write(f"interim {turn}")
-        wait_for(lambda turn=turn: f"interim {turn}" in tmux.shown(), 30)  # type: ignore[misc]
+        wait_until(lambda turn=turn: f"interim {turn}" in tmux.shown(), 30)  # type: ignore[misc]
         # What is wrapped anew finds its place on a screen that is full, as it soon is.
         new = [f"Sentence {turn}.{number}." for number in range(rows)]
         tmux.write(*new, f"interim {LONG}")
         sentences += new
-        wait_for(lambda: any("word39" in row for row in tmux.shown()))
+        wait_until(lambda: any("word39" in row for row in tmux.shown()))
     tmux.end()
-    wait_for(tmux.cursor_shown)
+    wait_until(tmux.cursor_shown)
     assert tmux.scrolled() == sentences
 
 
@@ -105,8 +113,8 @@ def test_a_full_screen_of_interim_text_does_not_reach_the_scrollback(tmux: Tmux)
     tmux.resize(20, 6)
     for turn in range(30):
         tmux.write(f"interim {turn} {LONG} end{turn}")
-        wait_for(lambda turn=turn: any(f"end{turn}" in row for row in tmux.shown()), 30)  # type: ignore[misc]
+        wait_until(lambda turn=turn: any(f"end{turn}" in row for row in tmux.shown()), 30)  # type: ignore[misc]
     tmux.write(*(f"Sentence {turn}." for turn in range(30)))
     tmux.end()
-    wait_for(tmux.cursor_shown)
+    wait_until(tmux.cursor_shown)
     assert tmux.scrolled() == [f"Sentence {turn}." for turn in range(30)]
