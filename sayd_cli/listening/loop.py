@@ -59,6 +59,10 @@ _DURATION_GRACE_S = 1.0
 _KNOWN_BEFORE = 2
 """Sentences before those that may be heard again, of which the last words may be, too."""
 
+_STEADY_S = 10.0
+"""A connection that lasts so long, or on which something is heard, is a good one; after one that is
+neither, the next attempt waits as if there had been none."""
+
 _FAILURES = 3
 """After so many breakdowns of a service in a row, without a sentence, it is the audio or the
 service itself that is at fault, and a further attempt would end in the same way."""
@@ -118,6 +122,9 @@ class Listening:
         self._has_begun = False
         """The service was ready once, and the user knows that it listens."""
         self._failures = 0
+        self._connected_at_s = 0.0
+        self._attempts_in_vain = 0
+        """Before the present connection, while it is not known to be a good one."""
         self._is_told = False
         """The user knows the session's name; later sessions of the run go by the same."""
         self._is_complete = False
@@ -218,6 +225,7 @@ class Listening:
                     self._hearing = self._hear_anew(session, patience)
                 hearing = self._hearing
                 async with backend.open_stream(hearing.session, hearing.have) as stream:
+                    patience.answered()
                     await self._converse(stream, hearing, patience)
                 self._is_complete = True
             except SaydError as exc:
@@ -307,6 +315,8 @@ class Listening:
     def _tell_connected(self, hearing: Hearing, patience: Patience) -> None:
         """The service takes audio: for the first time, or again."""
         outage, self._outage = self._outage, None
+        self._connected_at_s = self._clock.now_s()
+        self._attempts_in_vain = outage.attempts if outage is not None else 0
         if outage is not None and self._has_begun:
             waiting = self._backlog.end_sample - hearing.feeding.position
             outage_s = self._clock.now_s() - outage.began_s
@@ -332,7 +342,13 @@ class Listening:
         """
         hearing = self._hearing
         was_resuming = hearing is not None and hearing.is_resuming
-        if hearing is not None and not hearing.lost():
+        if type(cause) is RefusedError and hearing is not None and hearing.continues:
+            # Of a service that continues streams, it is this stream that is over: it was silent
+            # for too long, as a laptop that slept makes it; or a connection that had been given up
+            # has got through after all, and taken it.
+            cause = ServiceFailedError(cause.message, cause.remedy)
+        is_over = hearing is not None and not hearing.lost()
+        if is_over or isinstance(cause, ServiceFailedError):
             self._hearing = None
         elif hearing is not None and not hearing.continues:
             self._hearing = self._hear_anew(hearing.session, patience, hearing.streamed_s)
@@ -345,7 +361,7 @@ class Listening:
             raise cause
         outage = self._outage
         if outage is None:
-            outage = self._outage = Outage(self._clock.now_s(), self._random)
+            outage = self._outage = self._begin_outage()
             _log.info("the service is lost: %s", cause.message)
         self._give_up_if_hopeless(cause, outage)
         if self._has_begun and (self._backlog.ended or self._stop.reason is not None):
@@ -356,6 +372,11 @@ class Listening:
             self._sink.take(Notice(f"{cause.message}; listening goes on, and so do attempts"))
         self._standing.service_is(Phase.RECONNECTING if self._has_begun else Phase.STARTING)
         await self._sleep_unless_stopped(delay_s)
+
+    def _begin_outage(self) -> Outage:
+        now_s = self._clock.now_s()
+        is_steady = now_s - self._connected_at_s >= _STEADY_S
+        return Outage(now_s, self._random, attempts=0 if is_steady else self._attempts_in_vain)
 
     def _give_up_if_hopeless(self, cause: SaydError, outage: Outage) -> None:
         lasted_s = self._clock.now_s() - outage.began_s
@@ -401,6 +422,7 @@ class Listening:
         if report is None:
             return
         self._sink.take(report)
+        self._attempts_in_vain = 0
         if isinstance(report, Interim):
             if report.text:
                 self._silence.heard(report.end_s, self._backlog.sent_s)

@@ -18,11 +18,12 @@ class Outage:
     Args:
         began_s: When it began.
         random: Spreads the attempts of many clients.
+        attempts: How many there were before it, that led to nothing better than this.
     """
 
-    def __init__(self, began_s: float, random: Random) -> None:
+    def __init__(self, began_s: float, random: Random, attempts: int = 0) -> None:
         self.began_s = began_s
-        self.attempts = 0
+        self.attempts = attempts
         self.told = False
         """The user knows of it."""
         self._random = random

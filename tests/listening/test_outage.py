@@ -325,6 +325,46 @@ async def test_refusals_are_no_outages(refusal: SaydError) -> None:
     assert len(service.connections) == 1
 
 
+@pytest.mark.parametrize(
+    "loss", [ServiceFailedError("the engine broke"), RefusedError("a newer connection has it")]
+)
+async def test_a_stream_that_failed_is_not_continued_though_the_service_could(
+    loss: SaydError,
+) -> None:
+    source = UniqueSource(12, live=True)
+    hearer = Hearer(source, {2: loss, 5: loss, 8: loss, 11: loss})
+    run = Run(source, ScriptedService(hearer, ready=lambda _: Ready(30.0, 0)))
+    await run.go()
+    assert run.recorder.texts == expected(12)
+    # A stream that is continued would be asked for what came of it since.
+    assert [c.have for c in run.service.connections] == [None] * 5
+    assert run.service.sessions == 5
+
+
+async def test_a_service_that_refuses_every_stream_after_its_ready_is_given_up() -> None:
+    def refuses(message: ClientMessage, service: ScriptedService) -> Answers:
+        return [RefusedError("no")] if isinstance(message, Audio) else []
+
+    run = Run(UniqueSource(2), ScriptedService(refuses, ready=lambda _: Ready(30.0, 0)))
+    await run.fail(RefusedError)
+    assert run.service.sessions == 3
+
+
+async def test_a_service_that_takes_every_connection_and_drops_it_is_not_hammered() -> None:
+    source = UniqueSource(4, live=True)
+    hearer = Hearer(source, {})
+
+    def drops(message: ClientMessage, service: ScriptedService) -> Answers:
+        if run.clock.time_s > 60:
+            return hearer(message, service)
+        return [UnreachableError("cut")]
+
+    run = Run(source, ScriptedService(drops))
+    await run.go()
+    assert run.recorder.texts == expected(4)
+    assert 5 < len(run.service.connections) < 20
+
+
 async def test_a_refused_key_at_a_new_session_ends_an_outage() -> None:
     source = UniqueSource(4, endless=True)
     service = ScriptedService(Hearer(source, {2: UnreachableError("cut")}))
