@@ -17,8 +17,8 @@ from sayd_cli.listening.rules import Rules
 class Patience:
     """A limit that begins when asked to, and anew with everything that shows life.
 
-    An async context manager around what is limited; calling order inside: ``hurry`` and ``renew``
-    at any time.
+    An async context manager around what is limited; calling order: ``hurry`` and ``renew`` at any
+    time, before it is entered and after it is left, too.
 
     Args:
         rules: How long to wait.
@@ -31,11 +31,15 @@ class Patience:
         self.hurried = False
         self._rules = rules
         self._timeout = asyncio.timeout(None)
-        self._window_s = rules.ready_timeout_s
+        self._is_entered = False
+        self._has_begun = False
+        self._window_s = rules.start_patience_s
         self._last_moment_s = math.inf
 
     async def __aenter__(self) -> Patience:
         await self._timeout.__aenter__()
+        self._is_entered = True
+        self.renew()
         return self
 
     async def __aexit__(
@@ -44,6 +48,7 @@ class Patience:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._is_entered = False
         try:
             await self._timeout.__aexit__(kind, error, trace)
         except TimeoutError as exc:
@@ -52,8 +57,15 @@ class Patience:
                 "the last words may be missing",
             ) from exc
 
+    def answered(self) -> None:
+        """There is a connection to the service, which may have to load before it is ready."""
+        if not self._has_begun:
+            self._window_s = self._rules.ready_timeout_s
+            self.renew()
+
     def begun(self) -> None:
         """The service is there, so that it may be expected to answer soon from now on."""
+        self._has_begun = True
         self._window_s = self._rules.complete_timeout_s
         self.renew()
 
@@ -73,7 +85,7 @@ class Patience:
 
     def renew(self) -> None:
         """Something came, or was taken: begin to wait anew."""
-        if not self.hurried or self._timeout.expired():
+        if not self.hurried or not self._is_entered or self._timeout.expired():
             return
         now_s = asyncio.get_running_loop().time()
         self._timeout.reschedule(min(now_s + self._window_s, self._last_moment_s))

@@ -29,6 +29,11 @@ class Rules:
             audio that has then not been sent yet.
         keepalive_s: After how many seconds without audio to send ``keepalive``; a known client of
             the service does so every 15.
+        start_patience_s: How long a service that was never there is tried; and, after a request to
+            stop, how long one is waited for that has not answered at all.
+        outage_limit_s: How long an outage may last while the source is not live: it can be given
+            again.
+        until_silence_s: Stop when nothing has been said for so long; None for never.
     """
 
     pace: Pace = Pace.MAX
