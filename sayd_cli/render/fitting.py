@@ -40,14 +40,18 @@ def widest(cluster: str) -> int:
 
 
 def _folded(row: str, columns: int) -> Iterator[slice]:
-    start = end = used = 0
+    """The parts of a row, without the spaces around them."""
+    start = end = at = used = 0
     for cluster in clusters(row):
         cells = widest(cluster)
-        if end > start and used + cells > columns:
+        is_space = cluster == " "
+        if end > start and used + cells > columns and not is_space:
             yield slice(start, end)
-            start, used = end, 0
-        end += len(cluster)
+            start, used = at, 0
+        at += len(cluster)
         used += cells
+        if not is_space:
+            end = at
     if end > start:
         yield slice(start, end)
 

@@ -11,6 +11,8 @@ from typing import TextIO
 
 import pyte
 
+from tests.render.screen import Screen
+
 
 class Emulator:
     """A pseudo-terminal; ``stream`` writes to it, and what it shows is read from the emulator."""
@@ -18,7 +20,7 @@ class Emulator:
     def __init__(self, columns: int = 80, rows: int = 24, *, encoding: str = "utf-8") -> None:
         self._master, slave = pty.openpty()
         self.stream: TextIO = open(slave, "w", encoding=encoding)  # noqa: PTH123, SIM115
-        self._screen = pyte.HistoryScreen(columns, rows, history=5000)
+        self._screen = Screen(columns, rows)
         self._feed = pyte.ByteStream(self._screen)
         self._lock = threading.Lock()
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -61,7 +63,7 @@ class Emulator:
     def shown(self) -> list[str]:
         """The rows of the screen, without the empty ones at its end."""
         with self._lock:
-            return trimmed([row.rstrip() for row in self._screen.display])
+            return self._screen.shown()
 
     def status(self) -> str:
         """The last row that is not empty."""
@@ -70,11 +72,7 @@ class Emulator:
     def scrolled(self) -> list[str]:
         """All rows from the beginning of the scrollback to the end of the screen."""
         with self._lock:
-            history = [
-                "".join(row[column].data for column in range(self._screen.columns)).rstrip()
-                for row in self._screen.history.top
-            ]
-            return trimmed(history + [row.rstrip() for row in self._screen.display])
+            return self._screen.scrolled()
 
     @property
     def cursor_hidden(self) -> bool:
@@ -87,12 +85,11 @@ class Emulator:
         with self._lock:
             return self._screen.cursor.x, self._screen.cursor.y
 
+    def dim(self) -> str:
+        """All dim text on the screen."""
+        with self._lock:
+            return self._screen.dim()
+
     def colours(self, row: int) -> set[str]:
         with self._lock:
             return {character.fg for character in self._screen.buffer[row].values()}
-
-
-def trimmed(rows: list[str]) -> list[str]:
-    while rows and not rows[-1]:
-        rows = rows[:-1]
-    return rows

@@ -13,7 +13,7 @@ from typing import TextIO
 
 import pytest
 
-from tests.render.emulator import trimmed
+from tests.render.screen import trimmed
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")

@@ -1,0 +1,151 @@
+"""pyte's screen, with what it lacks of today's terminals."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+from typing import Any, TypeAlias
+
+import pyte
+from pyte import modes
+from pyte.screens import Char, StaticDefaultDict
+from wcwidth import wcwidth
+
+Row: TypeAlias = StaticDefaultDict[int, Char]
+
+_DIM = 2
+
+
+class Screen(pyte.HistoryScreen):
+    """A screen and its scrollback.
+
+    Wide characters wrap whole; what has no width joins the character before it; dim text is
+    known (as blinking, which nobody uses). On a resize nothing above the cursor is lost: rows
+    move into the scrollback and back, and what is below the cursor goes first, as terminals do.
+
+    Args:
+        columns: Its width.
+        rows: Its height.
+        reflows: On a resize long lines are wrapped anew, as most terminals do; else, as xterm
+            does, rows stay as they are, and what is right of the edge is out of sight.
+    """
+
+    def __init__(self, columns: int, rows: int, *, reflows: bool = True) -> None:
+        self._reflows = reflows
+        super().__init__(columns, rows, history=50_000)
+
+    def draw(self, data: str) -> None:
+        for character in data:
+            width = wcwidth(character)
+            if width < 1:
+                self._join(character)
+                continue
+            wraps = modes.DECAWM in self.mode
+            if self.cursor.x + width > self.columns:
+                if wraps:
+                    vars(self.buffer[self.cursor.y])["is_continued"] = True
+                    self.carriage_return()
+                    self.index()
+                else:
+                    self.cursor.x = self.columns - width
+            super().draw(character)
+
+    def _join(self, character: str) -> None:
+        row, column = self.buffer[self.cursor.y], self.cursor.x - 1
+        while column > 0 and not row[column].data:
+            column -= 1
+        if column >= 0:
+            row[column] = row[column]._replace(data=row[column].data + character)
+
+    def select_graphic_rendition(self, *attributes: int, **options: Any) -> None:
+        super().select_graphic_rendition(*attributes, **options)
+        if attributes[:1] == (_DIM,):
+            self.cursor.attrs = self.cursor.attrs._replace(blink=True)
+
+    def erase_in_line(self, how: int = 0, private: bool = False) -> None:
+        super().erase_in_line(how, private)
+        vars(self.buffer[self.cursor.y]).pop("is_continued", None)
+
+    def resize(self, lines: int | None = None, columns: int | None = None) -> None:
+        lines, columns = lines or self.lines, columns or self.columns
+        rows = [*self.history.top, *(self.buffer[y] for y in range(self.lines))]
+        at = len(self.history.top) + self.cursor.y
+        if self._reflows and columns != self.columns:
+            above, below = self._anew(rows[:at], columns), self._anew(rows[at:], columns)
+        else:
+            above, below = rows[:at], rows[at:]
+            for row in below:
+                for column in [column for column in row if column >= columns]:
+                    del row[column]
+        while len(below) > 1 and not text_of(below[-1]):
+            below.pop()
+        top = min(max(len(above) + len(below) - lines, 0), len(above))
+        kept = [*above, *below][top : top + lines]
+        self.history.top.clear()
+        self.history.top.extend([*above, *below][:top])
+        self.buffer.clear()
+        self.buffer.update(enumerate(kept))
+        self.lines, self.columns = lines, columns
+        self.cursor.y, self.cursor.x = len(above) - top, min(self.cursor.x, columns - 1)
+        self.set_margins()
+
+    def _anew(self, rows: Iterable[Row], columns: int) -> list[Row]:
+        wrapped: list[Row] = []
+        joined: list[Char] = []
+        for row in rows:
+            is_continued = "is_continued" in vars(row)
+            width = self.columns if is_continued else len(_cells(row))
+            joined += [row[column] for column in range(width)]
+            if not is_continued:
+                wrapped += self._broken(joined, columns)
+                joined = []
+        return [*wrapped, *(self._broken(joined, columns) if joined else [])]
+
+    def _broken(self, cells: list[Char], columns: int) -> list[Row]:
+        rows = [self._row()]
+        column = 0
+        for place, cell in enumerate(cells):
+            is_wide = cells[place + 1 : place + 2] and not cells[place + 1].data
+            if column + (2 if is_wide else 1) > columns and cell.data:
+                vars(rows[-1])["is_continued"] = True
+                rows.append(self._row())
+                column = 0
+            rows[-1][column] = cell
+            column += 1
+        return rows
+
+    def _row(self) -> Row:
+        return StaticDefaultDict(self.default_char)
+
+    def shown(self) -> list[str]:
+        """The rows of the screen, without the empty ones at its end."""
+        return trimmed([text_of(self.buffer[row], self.columns) for row in range(self.lines)])
+
+    def scrolled(self) -> list[str]:
+        """All rows from the beginning of the scrollback to the end of the screen."""
+        on_screen = (self.buffer[row] for row in range(self.lines))
+        return trimmed([text_of(row) for row in (*self.history.top, *on_screen)])
+
+    def dim(self) -> str:
+        """All dim text on the screen."""
+        rows = (self.buffer[row] for row in range(self.lines))
+        return "".join(cell.data for row in rows for cell in _cells(row) if cell.blink)
+
+
+def _cells(row: Row) -> list[Char]:
+    """The cells of a row up to the last that is not empty."""
+    cells = [row[column] for column in range(max(row, default=-1) + 1)]
+    while cells and cells[-1].data == " ":
+        cells.pop()
+    return cells
+
+
+def text_of(row: Row, columns: int | None = None) -> str:
+    text = "".join(cell.data for cell in _cells(row)[:columns]).rstrip()
+    return unicodedata.normalize("NFC", text)
+
+
+def trimmed(rows: list[str]) -> list[str]:
+    while rows and not rows[-1]:
+        rows = rows[:-1]
+    return rows
