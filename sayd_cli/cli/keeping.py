@@ -25,7 +25,6 @@ class HistoryKeeper:
         settings: What was asked of the session.
         title: What the user calls it.
         told: Who is told when the history fails.
-        session_id: The session that is continued; None for a new one.
     """
 
     def __init__(
@@ -34,15 +33,26 @@ class HistoryKeeper:
         settings: SessionSettings,
         title: str,
         told: Sink,
-        *,
-        session_id: str | None = None,
     ) -> None:
         self._store = store
         self._settings = settings
         self._title = title
         self._told = told
-        self._session_id = session_id
+        self._session_id: str | None = None
+        self._required = False
         self._captured_s = 0.0
+
+    def resume(self, session_id: str | None) -> None:
+        """Go on with a session that was interrupted; to be called first, if at all.
+
+        What is recovered is recovered into the history: from now on ``take`` raises StorageError
+        when it cannot be written, so that the audio is kept.
+
+        Args:
+            session_id: Its name in the history; None where it has none, and gets a new one.
+        """
+        self._session_id = session_id
+        self._required = True
 
     def __enter__(self) -> Self:
         return self
@@ -61,6 +71,8 @@ class HistoryKeeper:
         try:
             self._keep(report)
         except StorageError as exc:
+            if self._required:
+                raise
             self._session_id = None
             self._told.take(Notice(f"not kept in the history: {exc.message}"))
 

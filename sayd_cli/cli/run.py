@@ -25,7 +25,7 @@ from sayd_cli.listening.pause import PauseSwitch
 from sayd_cli.listening.ports import Source
 from sayd_cli.listening.rules import Rules
 from sayd_cli.listening.stop import StopSignal
-from sayd_cli.model.report import Notice, Report
+from sayd_cli.model.report import Ended, Notice, Report
 from sayd_cli.model.session import BackendName, SessionSettings
 from sayd_cli.model.transcript import Sentence
 from sayd_cli.render.sinks import Sink, Tee
@@ -81,8 +81,11 @@ class Plan:
     outlets: Outlets = field(default_factory=Outlets)
 
 
-def run_plan(plan: Plan, environment: Environment) -> None:
+def run_plan(plan: Plan, environment: Environment) -> Ended:
     """Listen, to the end.
+
+    Returns:
+        How it ended.
 
     Raises:
         SaydError: What ended it before its time.
@@ -102,7 +105,7 @@ def run_plan(plan: Plan, environment: Environment) -> None:
         sinks.append(shown.sink)
         resumed = plan.resumed
 
-        async def listen() -> None:
+        async def listen() -> Ended:
             stop, pause = StopSignal(), PauseSwitch()
             async with caption_page(plan.outlets.captions, told) as page:
                 listening = Listening(
@@ -124,20 +127,20 @@ def run_plan(plan: Plan, environment: Environment) -> None:
                         )
                     )
                 with stop_on_signals(stop, lambda: _leave_at_once(stack, outlets)):
-                    await _run(listening, audio, shown.sink)
+                    return await _run(listening, audio, shown.sink)
 
-        asyncio.run(listen())
+        ended = asyncio.run(listen())
     if outlets.failure is not None:
         raise outlets.failure
+    return ended
 
 
-async def _run(listening: Listening, audio: KeptAudio, told: Sink) -> None:
+async def _run(listening: Listening, audio: KeptAudio, told: Sink) -> Ended:
     """Listen, and keep the audio of what was not confirmed; of a bug, all there is."""
     try:
-        await listening.run()
+        ended = await listening.run()
     except BrokenPipeError:
-        # Who closes the pipe has heard enough.
-        audio.settle(0.0)
+        audio.abandon()
         raise
     except SaydError:
         kept = audio.settle(listening.unconfirmed_s)
@@ -147,6 +150,7 @@ async def _run(listening: Listening, audio: KeptAudio, told: Sink) -> None:
     left = audio.settle(listening.unconfirmed_s)
     if left:
         told.take(Notice(left))
+    return ended
 
 
 def _on_key(key: str, stop: StopSignal, pause: PauseSwitch) -> None:
@@ -165,7 +169,7 @@ def _tape(plan: Plan, stack: ExitStack) -> WavRecording | None:
 
 def _audio(plan: Plan, environment: Environment, screen: Sink, stack: ExitStack) -> KeptAudio:
     if plan.resumed is not None:
-        return KeptAudio(plan.resumed.audio.spool, plan.resumed.audio)
+        return KeptAudio(plan.resumed.audio.spool, plan.resumed.audio, resumed=True)
     if not plan.keep:
         return KeptAudio(MemorySpool(plan.settings.sample_rate_hz))
     return stack.enter_context(
@@ -202,12 +206,14 @@ def _history(
     try:
         store = stack.enter_context(SessionStore(history_path(environment)))
     except StorageError as exc:
+        if plan.resumed is not None:
+            raise
         screen.take(Notice(f"not kept in the history: {exc.message}"))
         return
-    session_id = None if plan.resumed is None else plan.resumed.session_id
-    yield stack.enter_context(
-        HistoryKeeper(store, plan.settings, plan.title, screen, session_id=session_id)
-    )
+    keeper = HistoryKeeper(store, plan.settings, plan.title, screen)
+    if plan.resumed is not None:
+        keeper.resume(plan.resumed.session_id)
+    yield stack.enter_context(keeper)
 
 
 def _leave_at_once(stack: ExitStack, outlets: OpenOutlets) -> None:

@@ -20,8 +20,8 @@ from sayd_cli.spool.shelf import LabelledSpool, Shelf
 
 _log = logging.getLogger(__name__)
 
-_WORTH_KEEPING_S = 0.5
-"""Less audio than this holds no word that anybody would want back."""
+_WORTH_KEEPING_S = 0.2
+"""Less audio than this holds no whole word."""
 
 
 class KeptAudio:
@@ -30,11 +30,15 @@ class KeptAudio:
     Args:
         spool: Where it is.
         labelled: The same with its folder; None when it is in memory only.
+        resumed: It is of a run that was interrupted.
     """
 
-    def __init__(self, spool: Spool, labelled: LabelledSpool | None = None) -> None:
+    def __init__(
+        self, spool: Spool, labelled: LabelledSpool | None = None, *, resumed: bool = False
+    ) -> None:
         self.spool = spool
         self._labelled = labelled
+        self._resumed = resumed
 
     def take(self, report: Report) -> None:
         """Note under which name the history has the run."""
@@ -56,6 +60,13 @@ class KeptAudio:
             # Recovered, it would be a session of its own: nothing is lost.
             _log.warning("the audio is not labelled: %s", exc.message)
 
+    def abandon(self) -> None:
+        """Nobody reads the results any more. Of a new run, that is enough; what is resumed was to
+        get into the history, and stays.
+        """
+        if not self._resumed:
+            self.settle(0.0)
+
     def settle(self, unconfirmed_s: float) -> str:
         """The run is over: remove what is not needed any more.
 
@@ -68,7 +79,8 @@ class KeptAudio:
         if self._labelled is None:
             return ""
         if unconfirmed_s >= _WORTH_KEEPING_S:
-            return f"{unconfirmed_s:.0f} s of audio are kept: `sayd recover` finishes them"
+            shown = f"{unconfirmed_s:.{0 if unconfirmed_s >= 1 else 1}f} s"
+            return f"{shown} of audio are kept: `sayd recover` finishes them"
         try:
             self._labelled.discard()
         except StorageError as exc:
