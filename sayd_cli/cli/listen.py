@@ -186,6 +186,7 @@ def command(
             timestamps=timestamps,
             quiet=quiet,
             keys=source != "-",
+            title=name,
         ),
         title=name,
         keep=not no_history,

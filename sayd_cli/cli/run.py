@@ -9,15 +9,17 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NoReturn
 
 from sayd_cli.cli.backend import service_of
 from sayd_cli.cli.keeping import HistoryKeeper
 from sayd_cli.cli.keys import key_presses
 from sayd_cli.cli.messages import say
 from sayd_cli.cli.outlets import OpenOutlets, Outlets, caption_page, open_outlets
-from sayd_cli.cli.screen import Show, screen
+from sayd_cli.cli.screen import Screen, Show, screen
 from sayd_cli.cli.signals import stop_on_signals
 from sayd_cli.cli.spooling import KeptAudio, keep_audio
+from sayd_cli.cli.streams import PatientOutput
 from sayd_cli.errors import AbandonedError, SaydError, StorageError
 from sayd_cli.history.store import SessionStore
 from sayd_cli.listening.loop import Listening
@@ -35,6 +37,9 @@ from sayd_cli.settings.paths import history_path
 from sayd_cli.spool.memory import MemorySpool
 from sayd_cli.spool.recording import WavRecording
 from sayd_cli.spool.shelf import LabelledSpool
+
+_PASS_ON_EVERY_S = 0.1
+"""How soon a slow reader gets more, and one that has gone is missed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +131,8 @@ def run_plan(plan: Plan, environment: Environment) -> Ended:
                             lambda key: _on_key(key, stop, pause), shown.view, read=shown.keys
                         )
                     )
-                with stop_on_signals(stop, lambda: _leave_at_once(stack, outlets)):
-                    return await _run(listening, audio, shown.sink)
+                with stop_on_signals(stop, lambda: _leave_at_once(stack, shown, outlets)):
+                    return await _run(listening, audio, shown)
 
         ended = asyncio.run(listen())
     if outlets.failure is not None:
@@ -135,22 +140,45 @@ def run_plan(plan: Plan, environment: Environment) -> Ended:
     return ended
 
 
-async def _run(listening: Listening, audio: KeptAudio, told: Sink) -> Ended:
+async def _run(listening: Listening, audio: KeptAudio, shown: Screen) -> Ended:
     """Listen, and keep the audio of what was not confirmed; of a bug, all there is."""
     try:
-        ended = await listening.run()
+        ended = await _while_read(listening, shown.output)
     except BrokenPipeError:
         audio.abandon()
         raise
     except SaydError:
         kept = audio.settle(listening.unconfirmed_s)
         if kept:
-            told.take(Notice(kept))
+            shown.sink.take(Notice(kept))
         raise
     left = audio.settle(listening.unconfirmed_s)
     if left:
-        told.take(Notice(left))
+        shown.sink.take(Notice(left))
     return ended
+
+
+async def _while_read(listening: Listening, output: PatientOutput | None) -> Ended:
+    """Listen, until the end or until nobody reads the results any more: also in a silence, in
+    which nothing is written.
+    """
+    if output is None:
+        return await listening.run()
+    run = asyncio.ensure_future(listening.run())
+    reader = asyncio.ensure_future(_pass_on(output))
+    try:
+        await asyncio.wait((run, reader), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in (run, reader):
+            task.cancel()
+        await asyncio.gather(run, reader, return_exceptions=True)
+    return await (reader if run.cancelled() else run)
+
+
+async def _pass_on(output: PatientOutput) -> NoReturn:
+    while True:
+        output.pass_on()
+        await asyncio.sleep(_PASS_ON_EVERY_S)
 
 
 def _on_key(key: str, stop: StopSignal, pause: PauseSwitch) -> None:
@@ -216,12 +244,14 @@ def _history(
     yield stack.enter_context(keeper)
 
 
-def _leave_at_once(stack: ExitStack, outlets: OpenOutlets) -> None:
+def _leave_at_once(stack: ExitStack, shown: Screen, outlets: OpenOutlets) -> None:
     """A second Ctrl-C: restore the terminal, and be gone.
 
     Nothing that is under way is waited for: a decode or a connection may take seconds.
     """
     outlets.abandon()
+    if shown.output is not None:
+        shown.output.abandon()
     stack.close()
     say("left at once; `sayd recover` finishes what was not confirmed")
     os._exit(AbandonedError.exit_status)

@@ -10,6 +10,7 @@ from typing import TextIO
 
 from sayd_cli.cli.keys import keys_work
 from sayd_cli.cli.messages import say
+from sayd_cli.cli.streams import PatientOutput
 from sayd_cli.model.report import Interim, Notice, Report
 from sayd_cli.model.session import BackendName
 from sayd_cli.render.live import LiveView
@@ -28,6 +29,7 @@ class Show:
         timestamps: Begin each sentence with its time.
         quiet: Results and errors only.
         keys: Keys may be read from standard input: it is not where the audio comes from.
+        title: What the user calls the run; may be empty.
     """
 
     format: Format = Format.TEXT
@@ -35,6 +37,7 @@ class Show:
     timestamps: bool = False
     quiet: bool = False
     keys: bool = True
+    title: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +49,14 @@ class Screen:
         view: The live view in it, if there is one.
         keys: Keys are to be read. Not beside a pipe: what is at its other end, such as a pager,
             may read them from the same terminal.
+        output: Standard output, where results are plain; None where it has the live view, which
+            waits for no terminal.
     """
 
     sink: Sink
     view: LiveView | None = None
     keys: bool = False
+    output: PatientOutput | None = None
 
 
 @contextmanager
@@ -58,23 +64,25 @@ def screen(show: Show, backend: BackendName) -> Iterator[Screen]:
     """The streams of this process, as a run is to use them.
 
     Results on a terminal are the live view. Results in a pipe are plain, and the live view, if
-    stderr is a terminal, stands there. Leaving restores the terminal.
+    stderr is a terminal, stands there. Leaving waits until the results are read, and restores the
+    terminal.
     """
-    results = PlainWriter(
-        sys.stdout, show.format, timestamps=show.timestamps, interim=bool(show.interim)
-    )
     with ExitStack() as stack:
-        if show.quiet:
-            yield Screen(results)
-        elif _is_terminal(sys.stdout) and show.format is Format.TEXT:
+        if not show.quiet and _is_terminal(sys.stdout) and show.format is Format.TEXT:
             keys = show.keys and keys_work()
             view = stack.enter_context(_live_view(sys.stdout, show, backend, keys=keys))
             yield Screen(_shown(view, show), view, keys)
-        elif _is_terminal(sys.stderr) and not _is_terminal(sys.stdout):
+            return
+        beside_view = not _is_terminal(sys.stdout) and _is_terminal(sys.stderr)
+        output = stack.enter_context(PatientOutput())
+        results = _Results(show, output)
+        if show.quiet:
+            yield Screen(results, output=output)
+        elif beside_view:
             view = stack.enter_context(_live_view(sys.stderr, show, backend, keys=False))
-            yield Screen(Tee(results, _shown(view, show)), view)
+            yield Screen(Tee(results, _shown(view, show)), view, output=output)
         else:
-            yield Screen(Tee(results, _Notices()))
+            yield Screen(Tee(results, _Notices()), output=output)
 
 
 def _live_view(stream: TextIO, show: Show, backend: BackendName, *, keys: bool) -> LiveView:
@@ -83,6 +91,26 @@ def _live_view(stream: TextIO, show: Show, backend: BackendName, *, keys: bool) 
 
 def _shown(view: LiveView, show: Show) -> Sink:
     return _Finals(view) if show.interim is False else view
+
+
+class _Results:
+    """A sink that writes results to standard output; interim text only where it is read at once,
+    for it is of the moment.
+    """
+
+    def __init__(self, show: Show, output: PatientOutput) -> None:
+        self._output = output
+        self._writer = PlainWriter(
+            sys.stdout,
+            show.format,
+            timestamps=show.timestamps,
+            interim=bool(show.interim),
+            title=show.title,
+        )
+
+    def take(self, report: Report) -> None:
+        if not (isinstance(report, Interim) and self._output.is_behind):
+            self._writer.take(report)
 
 
 class _Finals:

@@ -1,23 +1,29 @@
 """The standard streams as this process was given them: usable, closed, or full.
 
 Owns what happens where standard output cannot be written: an error of ours for whoever writes,
-and silence afterwards. It is imported before all else, so it imports only what the interpreter
-has already.
+and silence afterwards; and what happens to a reader that is slow. It is imported before all else,
+so it imports only what the interpreter has already.
 """
 
 from __future__ import annotations
 
 import io
 import os
+import stat
 import sys
 
 TYPE_CHECKING = False  # ``typing`` would be half of the time that ``sayd --version`` takes.
 if TYPE_CHECKING:
+    from types import TracebackType
+
     from _typeshed import ReadableBuffer
 
     from sayd_cli.errors import UsageError
 
 _STDOUT_FD, _STDERR_FD = 1, 2
+
+_UNREAD_BYTES = 16 << 20
+"""What may wait for the reader of a run's results: a week of speech."""
 
 
 class _Results(io.FileIO):
@@ -29,8 +35,11 @@ class _Results(io.FileIO):
     is_forgetting = False
     """What is written now is of no use to anybody."""
 
+    unread: bytearray | None = None
+    """What the reader has not taken yet; None while whoever writes waits for the reader."""
+
     def write(self, data: ReadableBuffer, /) -> int:
-        """As ``FileIO`` does.
+        """As ``FileIO`` does, but where ``unread`` takes what the reader does not.
 
         Raises:
             StorageError: There is no room, or the disk fails.
@@ -41,6 +50,75 @@ class _Results(io.FileIO):
             return memoryview(data).nbytes
         if self.is_missing:
             raise _no_output()
+        if self.unread is None:
+            return self._write(data)
+        self.unread += data
+        self.pass_on()
+        if len(self.unread) > _UNREAD_BYTES:
+            from sayd_cli.errors import StorageError
+
+            self.forget_unread()
+            raise StorageError(
+                "the results are not read",
+                "they are in the history: sayd sessions show last",
+            )
+        return memoryview(data).nbytes
+
+    def pass_on(self) -> None:
+        """Give the reader as much of ``unread`` as it takes now.
+
+        Raises:
+            StorageError, BrokenPipeError: As ``write`` does, the latter also when nothing waits;
+                then ``unread`` is empty.
+        """
+        import select
+
+        asked = select.poll()
+        asked.register(self.fileno(), select.POLLOUT)
+        try:
+            while events := dict(asked.poll(0)).get(self.fileno(), 0):
+                if self.unread:
+                    # A pipe that takes anything takes so much at once, without waiting.
+                    taken_bytes = self._write(self.unread[: select.PIPE_BUF])
+                    if not taken_bytes:
+                        return  # whoever opened it has it never wait, and it takes less
+                    del self.unread[:taken_bytes]
+                    continue
+                if events & (select.POLLERR | select.POLLHUP) and self._is_pipe():
+                    raise BrokenPipeError
+                return
+        except BaseException:
+            self.forget_unread()
+            raise
+
+    def wait_for_reader(self) -> None:
+        """Give the reader all that waits, however long it takes, and wait for it from now on.
+
+        Raises:
+            StorageError, BrokenPipeError: As ``write`` does.
+        """
+        import select
+
+        asked = select.poll()
+        asked.register(self.fileno(), select.POLLOUT)
+        try:
+            while self.unread:
+                asked.poll()
+                self.pass_on()
+        finally:
+            self.unread = None
+
+    def forget_unread(self) -> None:
+        """Drop what waits."""
+        if self.unread:
+            self.unread.clear()
+
+    def _is_pipe(self) -> bool:
+        # A terminal that has gone ends a run in another way: by SIGHUP.
+        mode = os.fstat(self.fileno()).st_mode
+        return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
+
+    def _write(self, data: ReadableBuffer) -> int:
         try:
             return super().write(data)
         except (BrokenPipeError, BlockingIOError):
@@ -52,6 +130,56 @@ class _Results(io.FileIO):
                 f"the results cannot be written: {exc.strerror}",
                 "make room where standard output goes, or send it elsewhere",
             ) from exc
+
+
+class PatientOutput:
+    """Standard output that is not waited for: a reader that takes nothing holds up neither the
+    microphone nor the service. A context manager: leaving it waits until all is read.
+
+    Calling order inside: ``pass_on`` from time to time, for what the reader did not take at once
+    and to learn that it has gone; what is written does the same. ``abandon`` drops what waits.
+    """
+
+    def __enter__(self) -> PatientOutput:
+        if sys.platform != "win32":  # which cannot be asked whether a pipe takes anything
+            _watch_stdout()
+            results = _results()
+            if results is not None and not results.is_missing:
+                results.unread = bytearray()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        results = _results()
+        if results is not None and results.unread is not None:
+            results.wait_for_reader()
+
+    @property
+    def is_behind(self) -> bool:
+        """Something was written that the reader has not taken."""
+        results = _results()
+        return results is not None and bool(results.unread)
+
+    def pass_on(self) -> None:
+        """Give the reader what it takes now.
+
+        Raises:
+            StorageError: It cannot be written.
+            BrokenPipeError: The reader has gone.
+        """
+        results = _results()
+        if results is not None and results.unread is not None:
+            results.pass_on()
+
+    def abandon(self) -> None:
+        """Drop what waits, so that leaving does not."""
+        results = _results()
+        if results is not None:
+            results.forget_unread()
 
 
 def adopt_streams() -> None:
