@@ -16,6 +16,7 @@ from datetime import datetime
 from random import Random
 
 from sayd_cli.errors import (
+    BusyError,
     DeviceError,
     RefusedError,
     SaydError,
@@ -367,11 +368,19 @@ class Listening:
         if self._has_begun and (self._backlog.ended or self._stop.reason is not None):
             patience.hurry(self._backlog.waiting_s)
         delay_s = outage.delay_s(cause)
-        if outage.attempts > 1 and not outage.told:
+        if not outage.told and self._is_worth_telling(cause, outage):
             outage.told = True
-            self._sink.take(Notice(f"{cause.message}; listening goes on, and so do attempts"))
+            if isinstance(cause, BusyError):
+                what = f"trying again in {delay_s:.0f} s"
+            else:
+                what = "listening goes on, and so do attempts"
+            self._sink.take(Notice(f"{cause.message}; {what}"))
         self._standing.service_is(Phase.RECONNECTING if self._has_begun else Phase.STARTING)
         await self._sleep_unless_stopped(delay_s)
+
+    def _is_worth_telling(self, cause: SaydError, outage: Outage) -> bool:
+        """Not that one attempt failed; nor, at the start, what may be an error in a moment."""
+        return isinstance(cause, BusyError) or (self._has_begun and outage.attempts > 1)
 
     def _begin_outage(self) -> Outage:
         now_s = self._clock.now_s()
@@ -389,7 +398,7 @@ class Listening:
             too_long = unreachable and lasted_s >= self._rules.start_patience_s
             if too_long or isinstance(cause, ServiceFailedError) or self._stop.reason is not None:
                 raise cause
-        elif not self._source.live and lasted_s >= self._rules.outage_limit_s:
+        if not self._source.live and lasted_s >= self._rules.outage_limit_s:
             raise cause
 
     async def _sleep_unless_stopped(self, seconds: float) -> None:
