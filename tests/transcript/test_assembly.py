@@ -63,17 +63,7 @@ def test_times_that_cannot_be_are_not_believed(
     assert (sentence.start_s, sentence.end_s, sentence.approximate) == placed
 
 
-def test_a_repeated_index_is_dropped_and_keeps_the_interim_text() -> None:
-    assembly = Assembly()
-    assembly.apply(Final("One.", 0, 1, index=7), heard_until_s=1)
-    assembly.apply(Partial("two", 1, 2), heard_until_s=2)
-    assert assembly.apply(Final("One.", 0, 1, index=7), heard_until_s=2) is None
-    assert assembly.transcript.partial == Partial("two", 1, 2)
-    assembly.apply(Final("Two.", 1, 2, index=8), heard_until_s=2)
-    assert [(s.index, s.text) for s in assembly.transcript.sentences] == [(0, "One."), (1, "Two.")]
-
-
-def test_equal_sentences_without_an_index_are_both_kept() -> None:
+def test_equal_sentences_are_both_kept() -> None:
     assembly = Assembly()
     assembly.apply(Final("Yes."), heard_until_s=1)
     assembly.apply(Final("Yes."), heard_until_s=2)
