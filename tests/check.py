@@ -22,7 +22,7 @@ _STEPS = {
     "ruff format": ("-m", "ruff", "format", "--check"),
     "mypy": ("-m", "mypy"),
     "import contract": ("-c", _LINT_IMPORTS),
-    "completions": ("completions/generate.py", "--check"),
+    "completions and man page": ("completions/generate.py", "--check"),
 }
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import re
 import select
+import shlex
 import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -17,19 +19,33 @@ COMPLETIONS = Path(__file__).parents[2] / "completions"
 _LIMIT_S = 60.0
 _READY = "READY>"
 
-# In place of the program: says what it was called with, in words that nobody has typed.
+SHELLS = ("bash", "zsh", "fish")
+
+# In place of the program when Enter is pressed: says what it was called with, in words that nobody
+# has typed. The scripts themselves start the program on PATH.
 _ECHO = 'sayd() { printf "GIVEN"; printf "<%s>" "$@"; printf "END\\n"; }'
+_FISH_ECHO = 'function sayd; printf GIVEN; printf "<%s>" $argv; printf "END\\n"; end'
 _RC = {
     "bash": f"source {COMPLETIONS}/sayd.bash\n{_ECHO}\nPS1='{_READY} '\n",
     "zsh": (
         f"fpath=({COMPLETIONS} $fpath)\nautoload -Uz compinit\ncompinit -u -D\n"
         f"{_ECHO}\nPS1='{_READY} '\n"
     ),
+    "fish": (
+        f"source {COMPLETIONS}/sayd.fish\n{_FISH_ECHO}\n"
+        f"function fish_prompt; echo '{_READY} '; end; function fish_greeting; end\n"
+    ),
 }
 _START = {
-    "bash": lambda folder: ["bash", "--noprofile", "--rcfile", str(folder / "rc"), "-i"],
-    "zsh": lambda folder: ["zsh", "-d", "-i"],
+    "bash": ["bash", "--noprofile", "--rcfile", "rc", "-i"],
+    "zsh": ["zsh", "-d", "-i"],
+    "fish": ["fish", "--no-config", "-i", "-C", "source rc"],
 }
+# fish wants the terminal to be its own.
+_ON_TERMINAL = (
+    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0);"
+    "os.execvp(sys.argv[1], sys.argv[1:])"
+)
 
 
 def need(shell: str) -> None:
@@ -40,6 +56,19 @@ def need(shell: str) -> None:
     if os.environ.get("CI") == "true":
         pytest.fail(f"in CI nothing that needs a shell is skipped: {reason}", pytrace=False)
     pytest.skip(reason)
+
+
+def put_on_path(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a ``sayd`` on PATH that is this script of sh."""
+    program = folder / "sayd"
+    program.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
+
+
+def the_real_one() -> str:
+    """A script for ``put_on_path`` that is sayd itself."""
+    return f'exec {shlex.quote(sys.executable)} -m sayd_cli.cli.main "$@"'
 
 
 def bash_offers(*words: str) -> list[str]:
@@ -73,13 +102,19 @@ def typed(shell: str, keys: str, folder: Path) -> list[str]:
     """Press keys in an interactive shell, then Enter; gives the arguments that sayd then gets."""
     import pty
 
-    rc = folder / ("rc" if shell == "bash" else ".zshrc")
+    rc = folder / (".zshrc" if shell == "zsh" else "rc")
     rc.write_text(_RC[shell], encoding="utf-8")
-    environment = {**os.environ, "TERM": "dumb", "ZDOTDIR": str(folder), "LC_ALL": "C"}
+    environment = {
+        **os.environ,
+        "TERM": "dumb",
+        "ZDOTDIR": str(folder),
+        "LC_ALL": "C.UTF-8",
+        "HOME": str(folder),
+    }
     ours, theirs = pty.openpty()
     try:
         process = subprocess.Popen(
-            _START[shell](folder),
+            [sys.executable, "-c", _ON_TERMINAL, *_START[shell]],
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
