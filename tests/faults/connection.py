@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Protocol, TypeVar
 
-from tests.faults.frames import CLOSE, Splitter, WireFrame
+from tests.faults.frames import CLOSE, Splitter, WireFrame, text_frame
 from tests.faults.line import Line, Network
 from tests.faults.plan import Answer, Direction, Duplicate, Fault, Reorder, Truncate
 
@@ -35,6 +35,7 @@ LINGER_S = 1.0
 unread bytes in it sends an RST, not a FIN."""
 
 _MOVABLE = ("sentence", "partial", "complete")
+_OUR_OWN = ("index", "resume_s", "received_samples", "sentences")
 _HEAD_END = b"\r\n\r\n"
 _RESET_AT_CLOSE = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
 _LENGTH = re.compile(rb"^content-length:\s*(\d+)", re.IGNORECASE | re.MULTILINE)
@@ -51,6 +52,7 @@ class Owner(Protocol):
 
     upstream: tuple[str, int]
     network: Network
+    plain: bool
 
     def take(self, kind: type[F], suits: Callable[[F], bool] = ...) -> F | None:
         """A fault that waits for its occasion, which is this."""
@@ -259,7 +261,7 @@ class Connection:
             if not data:
                 break
             for arrived in splitter.take(data):
-                frames, swapped = swap.take(arrived)
+                frames, swapped = swap.take(_plain(arrived) if self._owner.plain else arrived)
                 for frame in frames:
                     if await self._truncate(frame, Direction.DOWN, down):
                         return
@@ -368,6 +370,14 @@ class _Swap:
 async def _carry_bytes(reader: asyncio.StreamReader, line: Line) -> None:
     while data := await reader.read(READ_BYTES):
         await line.put(data)
+
+
+def _plain(frame: WireFrame) -> WireFrame:
+    """The frame without what the Listen API does not promise."""
+    if frame.kind is None:
+        return frame
+    said = json.loads(frame.payload)
+    return text_frame(json.dumps({name: said[name] for name in said if name not in _OUR_OWN}))
 
 
 def _answered(answer: Answer) -> bytes:

@@ -46,6 +46,14 @@ class WireFrame:
         return kind if isinstance(kind, str) else None
 
 
+def text_frame(text: str) -> WireFrame:
+    """A whole text message, as a server sends it."""
+    payload = text.encode()
+    size = len(payload)
+    length = bytes([size]) if size < 126 else b"\x7e" + size.to_bytes(2, "big")
+    return WireFrame(b"\x81" + length + payload, TEXT, payload, True)
+
+
 class Splitter:
     """Cuts one direction of a connection, after its handshake, into frames."""
 

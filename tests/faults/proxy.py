@@ -71,6 +71,8 @@ class FaultProxy:
         upstream_host: Where the server is.
         upstream_port: Its port.
         faults: What is to happen by itself.
+        plain: Messages of the server lose what the Listen API does not promise: numbers, and how
+            to continue a stream. They keep times.
 
     Attributes:
         upstream: Where new connections go to; may be changed.
@@ -79,10 +81,16 @@ class FaultProxy:
     """
 
     def __init__(
-        self, upstream_host: str, upstream_port: int, faults: Faults | None = None
+        self,
+        upstream_host: str,
+        upstream_port: int,
+        faults: Faults | None = None,
+        *,
+        plain: bool = False,
     ) -> None:
         self.upstream = upstream_host, upstream_port
         self.faults = faults
+        self.plain = plain
         self.network = Network(random.Random(faults.seed if faults else 0))
         self.injected: list[Injected] = []
         self.refused = 0

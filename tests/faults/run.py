@@ -7,20 +7,21 @@ up. ``python -m tests.faults.long`` is the long run.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from random import Random
-from typing import Self
+from typing import Protocol, Self
 from urllib.parse import urlsplit
 
-from sayd_cli.errors import SaydError
+from sayd_cli.errors import SaydError, UnconfirmedError
 from sayd_cli.listening.loop import Listening
-from sayd_cli.listening.ports import Spool
+from sayd_cli.listening.ports import Source, Spool
 from sayd_cli.listening.rules import Rules
 from sayd_cli.listening.stop import StopSignal
 from sayd_cli.model.audio import SAMPLE_BYTES, Frame, Interruption
-from sayd_cli.model.report import Heard, Notice, Reconnected, Report
+from sayd_cli.model.report import Heard, Notice, Phase, Progress, Reconnected, Report
 from sayd_cli.model.secret import Secret
 from sayd_cli.model.session import BackendName, SessionSettings
 from sayd_cli.model.transcript import Sentence
@@ -28,7 +29,7 @@ from sayd_cli.server.limits import Limits
 from sayd_cli.spool.memory import MemorySpool
 from sayd_cli.transport.service import Service
 from tests.faults.engine import CodedEngine
-from tests.faults.plan import Faults
+from tests.faults.plan import TRANSIENT, Fault, Faults
 from tests.faults.proxy import FaultProxy
 from tests.faults.score import Score, score
 from tests.faults.speech import CodedSpeech
@@ -40,8 +41,17 @@ SILENCE_AFTER_S = 1.0
 _RECOVERIES = 5
 
 
+class Audible(Protocol):
+    """What a microphone hears."""
+
+    @property
+    def length_samples(self) -> int: ...
+
+    def pcm(self, start_sample: int, end_sample: int) -> bytes: ...
+
+
 class Microphone:
-    """Coded speech at a multiple of the pace of speech; silence after it, until ``enough``.
+    """Speech at a multiple of its pace; silence after it, until ``enough``.
 
     Args:
         speech: What is said.
@@ -52,12 +62,10 @@ class Microphone:
     live = True
     can_wait = False
 
-    def __init__(
-        self, speech: CodedSpeech, speed: float, enough: asyncio.Event | None = None
-    ) -> None:
-        self.speech = speech
+    def __init__(self, speech: Audible, speed: float, enough: asyncio.Event | None = None) -> None:
         self.said = asyncio.Event()
         """Everything is said."""
+        self._speech = speech
         self._speed = speed
         self._enough = enough
         self._stopped = False
@@ -71,7 +79,8 @@ class Microphone:
         loop = asyncio.get_running_loop()
         began_s = loop.time()
         start = 0
-        last = self.speech.length_samples + round(SILENCE_AFTER_S * RATE_HZ)
+        spoken = self._speech.length_samples
+        last = spoken + round(SILENCE_AFTER_S * RATE_HZ)
         while not self._stopped:
             if start >= last:
                 self.said.set()
@@ -79,7 +88,7 @@ class Microphone:
                     return
             end = start + FRAME_SAMPLES
             await asyncio.sleep(max(0.0, began_s + end / RATE_HZ / self._speed - loop.time()))
-            pcm = self.speech.pcm(start, min(end, max(start, self.speech.length_samples)))
+            pcm = self._speech.pcm(start, min(end, max(start, spoken)))
             yield Frame(pcm.ljust(FRAME_SAMPLES * SAMPLE_BYTES, b"\0"), start, RATE_HZ)
             start = end
 
@@ -119,14 +128,72 @@ class Ledger:
         self.sentences: list[Sentence] = []
         self.reconnections: list[Reconnected] = []
         self.notices: list[str] = []
+        self.progress: Progress | None = None
+        """The last."""
+        self.lag_s = 0.0
+        """The most audio that was captured and not sent."""
+        self.heard = asyncio.Event()
+        """There is a sentence."""
+        self.lost = asyncio.Event()
+        """The loop has found that it has no connection."""
 
     def take(self, report: Report) -> None:
-        if isinstance(report, Heard) and not report.sentence.unconfirmed:
-            self.sentences.append(report.sentence)
-        elif isinstance(report, Reconnected):
-            self.reconnections.append(report)
-        elif isinstance(report, Notice):
-            self.notices.append(report.text)
+        match report:
+            case Heard(sentence) if not sentence.unconfirmed:
+                self.sentences.append(sentence)
+                self.heard.set()
+            case Reconnected():
+                self.reconnections.append(report)
+            case Notice(text):
+                self.notices.append(text)
+            case Progress():
+                self.progress = report
+                self.lag_s = max(self.lag_s, report.captured_s - report.sent_s)
+                if report.phase is Phase.RECONNECTING:
+                    self.lost.set()
+            case _:
+                pass
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """Under which a session is held.
+
+    Attributes:
+        length_s: How long is spoken, in seconds.
+        speed: How much faster than that.
+        faults: How many there are.
+        kinds: Which kinds of them.
+        pace_s: What they are measured by, as in ``Faults``.
+        resume_s: How long the server keeps a stream whose client was lost; with 0 every outage
+            takes a new session, and what is not confirmed is sent again.
+        plain: The server says no more than the Listen API promises, as that of another maker.
+        times: The engine gives times.
+        delay_s: By how many seconds of audio its sentences come late.
+        hears_s: How many seconds of audio it takes in a second; None is any number.
+        fail_every: It breaks after so many sentences of a stream; None is never.
+    """
+
+    length_s: float = 30.0
+    speed: float = 5.0
+    faults: int = 10
+    kinds: tuple[type[Fault], ...] = TRANSIENT
+    pace_s: float = 0.7
+    resume_s: float = 30.0
+    plain: bool = False
+    times: bool = True
+    delay_s: float = 0.0
+    hears_s: float | None = None
+    fail_every: int | None = None
+
+    def engine(self) -> CodedEngine:
+        """One that hears so."""
+        return CodedEngine(
+            times=self.times,
+            delay_s=self.delay_s,
+            speed=self.hears_s,
+            fail_every=self.fail_every,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,15 +207,17 @@ class Outcome:
         reconnections: How often the service was found again.
         recoveries: How often the run had to be finished afterwards.
         wrong_times: Sentences that are not where they were said.
+        lag_s: The most audio that waited to be sent.
         story: What happened, for a message.
     """
 
     score: Score
     faults: int
-    counts: dict[str, int]
+    counts: Counter[str]
     reconnections: int
     recoveries: int
     wrong_times: int
+    lag_s: float
     story: str
 
     @property
@@ -156,31 +225,29 @@ class Outcome:
         """No word is lost, repeated, out of order or misplaced."""
         return self.score.is_perfect and not self.wrong_times
 
+    def explain(self) -> str:
+        """What is wrong, and all that happened."""
+        return f"{self.score.explain()}\n{self.wrong_times} misplaced\n{self.story}"
+
 
 async def disturbed_session(
-    seed: int,
-    *,
-    length_s: float = 30.0,
-    faults: int = 10,
-    pace_s: float = 0.7,
-    speed: float = 5.0,
-    engine: CodedEngine | None = None,
-    spool: Spool | None = None,
+    seed: int, conditions: Conditions | None = None, *, spool: Spool | None = None
 ) -> Outcome:
-    """Listen once, through so many faults."""
-    speech = CodedSpeech(length_s, seed)
-    engine = engine or CodedEngine()
-    plan = Faults(seed, faults, pace_s=pace_s)
+    """Listen once, to speech and through faults that the seed decides."""
+    conditions = conditions or Conditions()
+    speech = CodedSpeech(conditions.length_s, seed)
+    plan = Faults(seed, conditions.faults, conditions.kinds, conditions.pace_s)
+    limits = Limits(streams_per_key=None, resume_s=conditions.resume_s)
     async with (
-        running(engine, limits=Limits(streams_per_key=None)) as url,
-        FaultProxy("127.0.0.1", urlsplit(url).port or 0, plan) as proxy,
+        running(conditions.engine(), limits=limits) as url,
+        FaultProxy("127.0.0.1", urlsplit(url).port or 0, plan, plain=conditions.plain) as proxy,
     ):
         enough = asyncio.Event()
-        microphone = Microphone(speech, speed, enough)
+        microphone = Microphone(speech, conditions.speed, enough)
         ledger = Ledger()
         watching = asyncio.create_task(_until_done(proxy, microphone, enough))
         try:
-            recoveries = await _listen(microphone, proxy, ledger, seed, spool)
+            recoveries = await listen(microphone, proxy, ledger, Random(seed), spool)
         finally:
             watching.cancel()
         heard = ledger.sentences
@@ -188,13 +255,14 @@ async def disturbed_session(
             f"{sentence.start_s:.2f} to {sentence.end_s:.2f}: {sentence.text}" for sentence in heard
         ]
         return Outcome(
-            score([sentence.text for sentence in heard], list(speech.expected_words)),
+            score([sentence.text for sentence in heard], speech.expected_words),
             len(proxy.injected),
-            dict(proxy.counts),
+            proxy.counts,
             len(ledger.reconnections),
             recoveries,
-            0 if not engine.times else _misplaced(heard, speech),
-            "\n".join([f"seed {seed}", proxy.story(), *ledger.notices, *told]),
+            _misplaced(heard, speech) if conditions.times else 0,
+            ledger.lag_s,
+            "\n".join([f"seed {seed}, {conditions}", proxy.story(), *ledger.notices, *told]),
         )
 
 
@@ -207,42 +275,47 @@ async def _until_done(
     await microphone.said.wait()
     loop = asyncio.get_running_loop()
     until_s = loop.time() + limit_s
-    while not proxy.is_done and loop.time() < until_s:
+    while not proxy.is_done and loop.time() < until_s:  # noqa: ASYNC110 - a proxy has no event
         await asyncio.sleep(0.05)
     proxy.calm()
     enough.set()
 
 
-async def _listen(
-    microphone: Microphone, proxy: FaultProxy, ledger: Ledger, seed: int, spool: Spool | None
+async def listen(
+    microphone: Source,
+    proxy: FaultProxy,
+    ledger: Ledger,
+    random: Random,
+    spool: Spool | None = None,
 ) -> int:
     """Listen; and finish what was not, as ``sayd recover`` does. Gives how often that was."""
     kept = spool or MemorySpool(RATE_HZ)
     for attempt in range(_RECOVERIES):
         listening = Listening(
             microphone if attempt == 0 else Silent(),
-            _service(proxy.url),
+            service_at(proxy.url),
             kept,
             settings=SessionSettings(),
             rules=Rules(start_patience_s=30.0),
             sink=ledger,
             stop=StopSignal(),
-            random=Random(seed),
+            random=random,
             heard=tuple(ledger.sentences),
         )
         try:
             await listening.run()
         except SaydError as exc:
             ledger.notices.append(f"ended: {exc.message}")
-            if not exc.retryable and exc.exit_status != 7:
-                raise
+            if not exc.retryable and not isinstance(exc, UnconfirmedError):
+                raise AssertionError(f"{exc.message}\n{proxy.story()}") from exc
         else:
             return attempt
     raise AssertionError(f"never finished:\n{proxy.story()}")
 
 
 @asynccontextmanager
-async def _service(url: str) -> AsyncIterator[Service]:
+async def service_at(url: str) -> AsyncIterator[Service]:
+    """The service behind that URL, as the cloud is reached."""
     yield Service(BackendName.CLOUD, url, Secret(KEY))
 
 
