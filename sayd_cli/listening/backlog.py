@@ -34,6 +34,7 @@ class Backlog:
         # Where audio goes on after a gap, and where it broke off before. One for each pause and
         # each loss of a device.
         self._gaps: dict[int, int] = {}
+        self._told_lost_sample = 0
         self._change = asyncio.Event()
 
     @property
@@ -103,12 +104,22 @@ class Backlog:
         """The next audio at ``position`` or after it; None when there is none yet."""
         return self._spool.read(position, limit_samples)
 
-    def lost_between(self, position: int, start_sample: int) -> int | None:
-        """Where audio ends that was captured and is not kept any more, when what follows on
-        ``position`` begins at ``start_sample``; None when there was none.
+    def take_lost(self, position: int, start_sample: int) -> tuple[int, int] | None:
+        """Audio that was captured and is not kept any more; the same is given once only.
+
+        Args:
+            position: Where it was read on.
+            start_sample: Where what is kept goes on.
+
+        Returns:
+            Where it begins and ends; None when there is none that was not given before.
         """
-        broke_off = self._gaps.get(start_sample, start_sample)
-        return broke_off if broke_off > position else None
+        start = max(position, self._told_lost_sample)
+        end = self._gaps.get(start_sample, start_sample)
+        if end <= start:
+            return None
+        self._told_lost_sample = end
+        return start, end
 
     def sent(self, position: int) -> None:
         """Say how far the service has been sent audio; back again when it is sent anew."""

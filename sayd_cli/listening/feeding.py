@@ -111,10 +111,9 @@ class Feeding:
 
     async def _send_frame(self, conversation: Conversation, frame: Frame) -> None:
         if frame.start_sample > self._position:
-            lost_until = self._backlog.lost_between(self._position, frame.start_sample)
-            if lost_until is not None:
-                rate_hz = self._settings.sample_rate_hz
-                start_s, end_s = self._position / rate_hz, lost_until / rate_hz
+            lost = self._backlog.take_lost(self._position, frame.start_sample)
+            if lost is not None:
+                start_s, end_s = (sample / self._settings.sample_rate_hz for sample in lost)
                 self._sink.take(Gap(start_s, end_s, GapReason.STORAGE))
             if not self._padded:
                 await self._send_silence(conversation)

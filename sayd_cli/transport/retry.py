@@ -19,7 +19,7 @@ def retry_after_s(value: str, now: datetime | None = None) -> float | None:
     value = value.strip()
     # No more digits than a wait can have: int() of a long text is slow.
     if value.isascii() and value.isdigit():
-        return min(float(value[:9]), LONGEST_S)
+        return min(float(value.lstrip("0")[:9] or 0), LONGEST_S)
     try:
         moment = parsedate_to_datetime(value)
     except (ValueError, IndexError, OverflowError):

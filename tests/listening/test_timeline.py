@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -84,3 +86,64 @@ def test_times_never_run_backwards_and_lie_in_what_was_captured(
             assert not spans or any(a - 1e-6 <= time_s <= b + 1e-6 for a, b in [*spans, (0, 0)])
     for moment in inside:
         assert timeline.end_s(moment) <= timeline.start_s(moment) + 1e-6
+
+
+class ListOfSamples:
+    """The same, as a list of every sample of the stream: the captured one that it is, or None."""
+
+    def __init__(self, from_sample: int) -> None:
+        self.stream: list[int | None] = []
+        self.from_sample = from_sample
+
+    def sent(self, start: int, end: int) -> None:
+        self.stream += range(start, end)
+
+    def padded(self, samples: int) -> None:
+        self.stream += [None] * samples
+
+    def cut(self, samples: int) -> int:
+        del self.stream[samples:]
+        return self.end(len(self.stream))
+
+    def end(self, at: int) -> int:
+        """Where something ends that ends at this boundary between samples."""
+        before = [sample for sample in self.stream[:at] if sample is not None]
+        return before[-1] + 1 if before else self.from_sample
+
+    def start(self, at: int) -> int:
+        """The same of what begins there."""
+        after = [sample for sample in self.stream[at:] if sample is not None]
+        return after[0] if after else self.end(at)
+
+
+Steps = list[tuple[str, int, int]]
+steps = st.lists(
+    st.tuples(st.sampled_from(["send", "pad", "cut"]), st.integers(0, 30), st.integers(1, 40)),
+    max_size=14,
+)
+
+
+@given(st.integers(0, 50), steps)
+def test_every_moment_is_where_its_sample_is(from_sample: int, steps: Steps) -> None:
+    timeline, samples = Timeline(1, from_sample), ListOfSamples(from_sample)
+    position = from_sample
+    for step, gap, length in steps:
+        match step:
+            case "send":
+                for one in (timeline.sent, samples.sent):
+                    call: Callable[[int, int], None] = one
+                    call(position + gap, position + gap + length)
+                position += gap + length
+            case "pad":
+                timeline.padded(length)
+                samples.padded(length)
+            case _:
+                # A captured sample to go on with is where what arrived ends.
+                arrived = max(0, len(samples.stream) - length)
+                position = timeline.cut(arrived)
+                assert position == samples.cut(arrived)
+        assert timeline.stream_samples == len(samples.stream)
+        assert timeline.captured_until_s == samples.end(len(samples.stream))
+        for at in range(len(samples.stream) + 1):
+            assert timeline.end_s(at) == samples.end(at)
+            assert timeline.start_s(at) == samples.start(at)
