@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from sayd_cli.errors import StorageError
-from sayd_cli.hook.command import CommandHook
+from sayd_cli.hook.command import CommandHook, HookLimits
+from sayd_cli.listening.stop import StopSignal
 from sayd_cli.model.report import Notice
 from sayd_cli.model.secret import Secret
 from sayd_cli.render.outputs import OutputFile
 from sayd_cli.render.sinks import Sink
 from sayd_cli.server.binding import Address
+
+_SENTENCES_OF_A_FILE = 10_000
+"""How many may wait for the command: a file is heard faster than any command is run, and whoever
+has one heard can wait. 100 hours of speech."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +51,18 @@ class OpenOutlets:
     _files: tuple[OutputFile, ...] = ()
     _hooks: tuple[CommandHook, ...] = ()
 
+    async def finish(self, stop: StopSignal) -> None:
+        """Wait until the command has been run for every sentence; with a limit once somebody wants
+        the run to stop, or has wanted that before.
+        """
+        for hook in self._hooks:
+            running = asyncio.ensure_future(asyncio.to_thread(hook.finish))
+            stopping = asyncio.ensure_future(stop.wait())
+            await asyncio.wait((running, stopping), return_when=asyncio.FIRST_COMPLETED)
+            stopping.cancel()
+            hook.hurry()
+            await running
+
     def abandon(self) -> None:
         """Leave at once: wait for no command."""
         for hook in self._hooks:
@@ -52,8 +70,11 @@ class OpenOutlets:
 
     @property
     def failure(self) -> StorageError | None:
-        """Why a file is not complete; None when all are. Known once they are closed."""
-        return next((file.failure for file in self._files if file.failure is not None), None)
+        """Why files are not complete; None when all are. Known once they are closed."""
+        failures = [file.failure for file in self._files if file.failure is not None]
+        if len(failures) < 2:
+            return next(iter(failures), None)
+        return StorageError("; ".join(each.message for each in failures), failures[0].remedy)
 
 
 @contextmanager
@@ -66,6 +87,8 @@ def open_outlets(
     title: str,
     variables: Mapping[str, str],
     key: Secret | None,
+    live: bool,
+    quiet: bool,
 ) -> Iterator[OpenOutlets]:
     """Open them, all but the page, which needs an event loop; leaving closes them.
 
@@ -77,6 +100,8 @@ def open_outlets(
         title: What the user calls the run.
         variables: The environment of this process, for the command.
         key: The key to the service, which the command does not get.
+        live: Speech goes on whether or not the command keeps up.
+        quiet: Tell failures only.
 
     Raises:
         UsageError: One of them cannot be.
@@ -94,15 +119,29 @@ def open_outlets(
             sinks.append(stack.enter_context(CaptionFile(outlets.caption_file, told=told)))
         hooks = []
         if outlets.command is not None:
-            hook = CommandHook(outlets.command, told=told, environment=variables, key=key)
+            hook = CommandHook(
+                outlets.command,
+                told=told,
+                environment=variables,
+                key=key,
+                limits=HookLimits() if live else HookLimits(sentences=_SENTENCES_OF_A_FILE),
+                quiet=quiet,
+            )
             hooks.append(stack.enter_context(hook))
         sinks += hooks
         yield OpenOutlets(tuple(sinks), tuple(files), tuple(hooks))
 
 
 @asynccontextmanager
-async def caption_page(address: Address | None, told: Sink) -> AsyncIterator[list[Sink]]:
+async def caption_page(
+    address: Address | None, told: Sink, *, quiet: bool
+) -> AsyncIterator[list[Sink]]:
     """Serve the page with the captions, if it is wanted.
+
+    Args:
+        address: Where; None for nowhere.
+        told: Who is told where it is.
+        quiet: Tell only what the user cannot know.
 
     Raises:
         UsageError: The address cannot be listened on.
@@ -114,7 +153,8 @@ async def caption_page(address: Address | None, told: Sink) -> AsyncIterator[lis
     from sayd_cli.server.captions import CaptionServer
 
     async with CaptionServer(address) as server:
-        told.take(Notice(f"captions at {server.url}"))
+        if address.port == 0 or not quiet:
+            told.take(Notice(f"captions at {server.url}"))
         if server.open_to_network:
             told.take(Notice("anybody on this network can read the captions"))
         yield [server]

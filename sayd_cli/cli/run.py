@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from sayd_cli.cli.backend import service_of
 from sayd_cli.cli.keeping import HistoryKeeper
@@ -37,6 +37,8 @@ from sayd_cli.settings.paths import history_path
 from sayd_cli.spool.memory import MemorySpool
 from sayd_cli.spool.recording import WavRecording
 from sayd_cli.spool.shelf import LabelledSpool
+
+T = TypeVar("T")
 
 _PASS_ON_EVERY_S = 0.1
 """How soon a slow reader gets more, and one that has gone is missed."""
@@ -98,7 +100,6 @@ def run_plan(plan: Plan, environment: Environment) -> Ended:
     """
     service = service_of(plan.backend, environment)
     with ExitStack() as stack:
-        tape = _tape(plan, stack)
         shown = stack.enter_context(screen(plan.show, plan.backend))
         audio = _audio(plan, environment, shown.sink, stack)
         sinks: list[Sink] = [audio]
@@ -112,7 +113,9 @@ def run_plan(plan: Plan, environment: Environment) -> Ended:
 
         async def listen() -> Ended:
             stop, pause = StopSignal(), PauseSwitch()
-            async with caption_page(plan.outlets.captions, told) as page:
+            async with caption_page(plan.outlets.captions, told, quiet=plan.show.quiet) as page:
+                # Last: it empties the file.
+                tape = _tape(plan, stack)
                 listening = Listening(
                     plan.source,
                     service,
@@ -132,7 +135,9 @@ def run_plan(plan: Plan, environment: Environment) -> Ended:
                         )
                     )
                 with stop_on_signals(stop, lambda: _leave_at_once(stack, shown, outlets)):
-                    return await _run(listening, audio, shown)
+                    ended = await _run(listening, audio, shown)
+                    await _while_read(outlets.finish(stop), shown.output)
+                    return ended
 
         ended = asyncio.run(listen())
     if outlets.failure is not None:
@@ -143,7 +148,7 @@ def run_plan(plan: Plan, environment: Environment) -> Ended:
 async def _run(listening: Listening, audio: KeptAudio, shown: Screen) -> Ended:
     """Listen, and keep the audio of what was not confirmed; of a bug, all there is."""
     try:
-        ended = await _while_read(listening, shown.output)
+        ended = await _while_read(listening.run(), shown.output)
     except BrokenPipeError:
         audio.abandon()
         raise
@@ -158,13 +163,13 @@ async def _run(listening: Listening, audio: KeptAudio, shown: Screen) -> Ended:
     return ended
 
 
-async def _while_read(listening: Listening, output: PatientOutput | None) -> Ended:
-    """Listen, until the end or until nobody reads the results any more: also in a silence, in
-    which nothing is written.
+async def _while_read(work: Coroutine[Any, Any, T], output: PatientOutput | None) -> T:
+    """Work, until the end or until nobody reads the results any more: also in a silence, in which
+    nothing is written.
     """
     if output is None:
-        return await listening.run()
-    run = asyncio.ensure_future(listening.run())
+        return await work
+    run = asyncio.ensure_future(work)
     reader = asyncio.ensure_future(_pass_on(output))
     try:
         await asyncio.wait((run, reader), return_when=asyncio.FIRST_COMPLETED)
@@ -217,6 +222,8 @@ def _outlets(
         title=plan.title,
         variables=os.environ,
         key=None if key is None else key.key,
+        live=plan.source.live,
+        quiet=plan.show.quiet,
     )
 
 

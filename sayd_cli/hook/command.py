@@ -7,6 +7,7 @@ it ends. Nothing a command does is fatal to the run. Refuses to know how a proce
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections import deque
 from collections.abc import Mapping
@@ -27,6 +28,8 @@ _ABANDONED_WITHIN_S = 0.5
 _MARGIN_S = 5.0
 """For what cannot be killed, or cannot be told."""
 _SAID_AT_EVERY_POWER_OF = 10
+_WAITED_IN_SILENCE_S = 2.0
+"""At the end; then it is said what is waited for."""
 
 _log = logging.getLogger(__name__)
 
@@ -59,13 +62,14 @@ class HookLimits:
 class CommandHook:
     """A sink that runs a command for each sentence, from entering its context to leaving it.
 
-    Leaving it waits: for the sentences that wait, ``finish_s`` long; then for the one that runs,
-    up to its time limit. After ``abandon`` it waits for nothing.
+    ``finish`` waits until it has been run for all that wait. Leaving the context waits, too: for
+    the sentences that wait, ``finish_s`` long; then for the one that runs, up to its time limit.
+    After ``abandon`` nothing waits.
 
     The command has the text and a line end on standard input, and in its environment SAYD_TEXT,
     SAYD_INDEX, SAYD_START, SAYD_END, SAYD_SESSION_ID, and where they apply SAYD_LANGUAGE and
-    SAYD_UNCONFIRMED. What it writes is told, up to 20 lines of each run, but of a run that fails
-    only where the failure is told too: the first time, the tenth, the hundredth.
+    SAYD_UNCONFIRMED. What it writes is told, up to 20 lines of each run, unless ``quiet``; but of
+    a run that fails only where the failure is told too: the first time, the tenth, the hundredth.
 
     Args:
         command: As the user typed it; see ``process`` for how it is read.
@@ -74,6 +78,7 @@ class CommandHook:
         environment: The environment of this process.
         key: The key to the service; no command gets it.
         limits: What a command is allowed.
+        quiet: Tell failures only.
 
     Raises:
         UsageError: The command is empty, or no command line.
@@ -87,10 +92,12 @@ class CommandHook:
         environment: Mapping[str, str],
         key: Secret | None = None,
         limits: HookLimits | None = None,
+        quiet: bool = False,
     ) -> None:
         if not command.strip() or "\0" in command:
             raise UsageError("--exec needs a command", "as in --exec 'cat >> notes.txt'")
         self._told = told
+        self._quiet = quiet
         self._limits = limits or HookLimits()
         self._runner = CommandRunner(
             command,
@@ -105,6 +112,10 @@ class CommandHook:
         self._waiting: deque[Heard] = deque()
         self._leaving = False
         self._abandoned = False
+        self._ended = False
+        """The thread has."""
+        self._begun_until_s = math.inf
+        """When sentences that wait at the end are not begun any more."""
         self._not_run = 0
         # The thread's, until it has ended.
         self._runs = 0
@@ -116,13 +127,12 @@ class CommandHook:
 
     def __exit__(self, *exc_info: object) -> None:
         try:
-            self._finish()
+            self.hurry()
+            self.finish()
         except BaseException:
             # Ctrl-C: whoever waits has had enough of it.
             self.abandon()
             raise
-        if not self._abandoned:
-            self._summarize()
 
     def take(self, report: Report) -> None:
         """Take one report; never waits for the command."""
@@ -157,21 +167,49 @@ class CommandHook:
             self._waiting.clear()
             self._changed.notify_all()
 
-    def _finish(self) -> None:
-        """Have the thread end, within the limits."""
-        begun_until_s = monotonic() + self._limits.finish_s
+    def hurry(self) -> None:
+        """From now on, begin waiting sentences for ``finish_s`` only. From any thread; the first
+        call counts.
+        """
         with self._changed:
-            self._leaving = True
+            self._begun_until_s = min(self._begun_until_s, monotonic() + self._limits.finish_s)
             self._changed.notify_all()
-            self._changed.wait_for(
-                lambda: not self._waiting or self._abandoned, begun_until_s - monotonic()
-            )
-            self._not_run += len(self._waiting)
-            self._waiting.clear()
+
+    def finish(self) -> None:
+        """Take no more, and wait until the command has been run for all that wait, within the
+        limits. From any thread; the first call tells how it went.
+        """
+        with self._changed:
+            is_first, self._leaving = not self._leaving, True
+            self._changed.notify_all()
+        self._wait_for_command(tells=is_first and not self._quiet)
+        if is_first and not self._abandoned:
+            self._summarize()
+
+    def _wait_for_command(self, *, tells: bool) -> None:
         limits = self._limits
-        self._thread.join(
-            _ABANDONED_WITHIN_S if self._abandoned else limits.run_s + limits.grace_s + _MARGIN_S
-        )
+        tell_at_s = monotonic() + _WAITED_IN_SILENCE_S if tells else math.inf
+        gone_by_s = math.inf
+        while True:
+            with self._changed:
+                now_s = monotonic()
+                if now_s >= self._begun_until_s:
+                    self._not_run += len(self._waiting)
+                    self._waiting.clear()
+                waiting = len(self._waiting)
+                if not waiting:
+                    last_s = now_s + limits.run_s + limits.grace_s + _MARGIN_S
+                    gone_by_s = min(gone_by_s, last_s)
+                if self._ended or self._abandoned or now_s >= gone_by_s:
+                    break
+                if now_s < tell_at_s:
+                    until_s = min(tell_at_s, self._begun_until_s if waiting else gone_by_s)
+                    self._changed.wait(None if until_s == math.inf else until_s - now_s)
+                    continue
+            tell_at_s = math.inf
+            self._tell("the command still runs" + _and_waiting(waiting))
+        if self._abandoned:
+            self._thread.join(_ABANDONED_WITHIN_S)
 
     def _work(self) -> None:
         """The thread: run what waits, until told to leave."""
@@ -180,6 +218,10 @@ class CommandHook:
                 self._run(heard)
         except Exception as exc:  # noqa: BLE001 - the thread's boundary; the run goes on without
             _log.error("a bug in sayd, no command is run any more: %s", exc, exc_info=True)
+        finally:
+            with self._changed:
+                self._ended = True
+                self._changed.notify_all()
 
     def _next(self) -> Heard | None:
         with self._changed:
@@ -199,7 +241,8 @@ class CommandHook:
             return
         self._runs += 1
         if outcome.failure is None:
-            self._show(outcome)
+            if not self._quiet:
+                self._show(outcome)
             return
         self._failures += 1
         if self._failures == 1:
@@ -223,8 +266,7 @@ class CommandHook:
         if self._failures and self._runs > 1:
             self._tell(f"the command failed {self._failures} of {self._runs} times")
         if self._not_run:
-            what = "1 sentence" if self._not_run == 1 else f"{self._not_run} sentences"
-            self._tell(f"the command was not run for {what}: it is too slow")
+            self._tell(f"the command was not run for {_sentences(self._not_run)}: it is too slow")
 
     def _tell(self, text: str) -> None:
         try:
@@ -232,6 +274,16 @@ class CommandHook:
         except OSError as exc:
             # The stream has gone. Who writes results to it finds out too, and ends the run.
             _log.debug("a notice is not shown: %s", exc)
+
+
+def _and_waiting(number: int) -> str:
+    if not number:
+        return ""
+    return f"; {_sentences(number)} {'waits' if number == 1 else 'wait'} for it"
+
+
+def _sentences(number: int) -> str:
+    return "1 sentence" if number == 1 else f"{number} sentences"
 
 
 def _is_power(number: int) -> bool:

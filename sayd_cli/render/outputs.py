@@ -105,7 +105,7 @@ class OutputFile:
 
     The file is made, or an old one emptied, when the session exists. One that fails is told of
     once, cut back to the last thing that is whole in it, and given up; the run goes on. A context
-    manager: leaving it closes the file.
+    manager: leaving it closes the file; look at ``failure`` then.
 
     Args:
         path: Where to; its suffix says as what. ``check_outputs`` has found it good.
@@ -175,13 +175,16 @@ class OutputFile:
         except BrokenPipeError:
             _log.info("nobody reads %s any more", self._path)
         except OSError as exc:
-            self._fail(exc)
+            # Whoever closes it looks; to tell it as well would be to say it twice in a row.
+            self._failed(exc)
 
     def _fail(self, exc: OSError) -> None:
-        failure = _incomplete(self._path, exc)
-        failure.__cause__ = exc
-        self._failure = failure
-        self._give_up(failure.message)
+        self._give_up(self._failed(exc).message)
+
+    def _failed(self, exc: OSError) -> StorageError:
+        self._failure = _incomplete(self._path, exc)
+        self._failure.__cause__ = exc
+        return self._failure
 
     def _give_up(self, why: str) -> None:
         self._is_over = True

@@ -280,7 +280,8 @@ def test_output_that_many_hold_open_is_not_taken_for_ever(told: Told) -> None:
     command = "mkfifo gate 2>/dev/null; echo $SAYD_INDEX; (read line < gate) &"
     before = open_files()
     run(command, *(heard("x", n) for n in range(20)), told=told)
-    assert told.lines == [f"exec: {n}" for n in range(16)]
+    said = [line for line in told.lines if "still runs" not in line]
+    assert said == [f"exec: {n}" for n in range(16)]
     assert open_files() <= before + 16
     os.close(os.open("gate", os.O_WRONLY))
     wait_until(lambda: open_files() <= before)
@@ -324,6 +325,58 @@ def test_at_the_end_what_runs_may_finish_and_what_waits_is_left_out(told: Told) 
     opening.join()
     assert lines("out") == ["finished"]
     assert told.lines == ["exec: the command was not run for 2 sentences: it is too slow"]
+
+
+def test_whoever_can_wait_has_it_run_for_every_sentence(told: Told) -> None:
+    for n in range(3):
+        os.mkfifo(f"gate{n}")
+    limits = replace(LONG, finish_s=0)
+    command = "cat gate$SAYD_INDEX >> out"
+    hook = CommandHook(command, told=told, environment=os.environ, limits=limits)
+    with hook:
+        for n in range(3):
+            hook.take(heard("x", n))
+        finishing = threading.Thread(target=hook.finish)
+        finishing.start()
+        wait_until(lambda: "exec: the command still runs; 2 sentences wait for it" in told.lines)
+        for n in range(3):
+            Path(f"gate{n}").write_text(f"{n}\n")
+            wait_until(lambda n=n: lines("out")[n:] == [f"{n}"])  # type: ignore[misc]
+        finishing.join()
+    assert len(told.lines) == 1
+
+
+def test_whoever_can_wait_no_longer_says_so(told: Told) -> None:
+    os.mkfifo("gate")
+    limits = replace(LONG, finish_s=0)
+    hook = CommandHook("touch begun; cat gate", told=told, environment=os.environ, limits=limits)
+    with hook:
+        for n in range(3):
+            hook.take(heard("x", n))
+        wait_until(lambda: Path("begun").exists())
+        finishing = threading.Thread(target=hook.finish)
+        finishing.start()
+        hook.hurry()
+        Path("gate").write_text("finished\n")
+        finishing.join()
+    assert told.lines == [
+        "exec: finished",
+        "exec: the command was not run for 2 sentences: it is too slow",
+    ]
+
+
+def test_quiet_it_tells_failures_only(told: Told) -> None:
+    hook = CommandHook(
+        "cat; exit $SAYD_INDEX", told=told, environment=os.environ, limits=LONG, quiet=True
+    )
+    with hook:
+        hook.take(heard("fine", 0))
+        hook.take(heard("wrong", 1))
+    assert told.lines == [
+        "exec: wrong",
+        "exec: the command ended with status 1",
+        "exec: the command failed 1 of 2 times",
+    ]
 
 
 def test_abandoned_it_leaves_at_once(told: Told) -> None:
