@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from sayd_cli.errors import UsageError
 
-_PORT_MAX = 65_535
+PORT_MAX = 65_535
 _LOOPBACK = "127.0.0.1"
 _FORM = re.compile(
     r"(?:(?P<host>\[[0-9A-Fa-f:.]+(?:%[\w.-]+)?\]|[^\s:/\[\]@]+)?:)?(?P<port>[0-9]{1,5})"
@@ -38,10 +38,10 @@ def parse_address(text: str) -> Address:
         UsageError: It is none of these.
     """
     found = _FORM.fullmatch(text.strip())
-    if found is None or int(found["port"]) > _PORT_MAX:
+    if found is None or int(found["port"]) > PORT_MAX:
         raise UsageError(
             f"{text!r} is no address to listen on",
-            f"give HOST:PORT, [IPV6]:PORT or a port up to {_PORT_MAX}; 0 is any free one",
+            f"give HOST:PORT, [IPV6]:PORT or a port up to {PORT_MAX}; 0 is any free one",
         )
     return Address((found["host"] or _LOOPBACK).strip("[]"), int(found["port"]))
 
@@ -68,7 +68,7 @@ def bind(address: Address) -> Binding:
     Raises:
         UsageError: It cannot be listened on.
     """
-    shown = _url(address.host, address.port).removeprefix("http://")
+    shown = url_of(address.host, address.port).removeprefix("http://")
     try:
         found = socket.getaddrinfo(
             address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -98,8 +98,9 @@ def bind(address: Address) -> Binding:
     host = address.host
     if ip.is_unspecified:
         host = "::1" if ip.version == 6 else _LOOPBACK
-    return Binding(bound, _url(host, bound.getsockname()[1]), ip.is_loopback)
+    return Binding(bound, url_of(host, bound.getsockname()[1]), ip.is_loopback)
 
 
-def _url(host: str, port: int) -> str:
+def url_of(host: str, port: int) -> str:
+    """``http://HOST:PORT``, with an IPv6 address in brackets."""
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

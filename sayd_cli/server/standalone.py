@@ -6,9 +6,6 @@ Owns the address, the signals and the order of starting and stopping. Prints not
 from __future__ import annotations
 
 import asyncio
-import errno
-import ipaddress
-import os
 import signal
 import socket
 import threading
@@ -19,6 +16,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from sayd_cli.errors import EngineMissingError, UsageError
+from sayd_cli.server.binding import PORT_MAX, Address, bind, url_of
 from sayd_cli.server.keys import KeyRing
 from sayd_cli.server.limits import Limits
 
@@ -26,7 +24,6 @@ if TYPE_CHECKING:
     from sayd_cli.engine.port import Engine
     from sayd_cli.history.store import SessionStore
 
-_PORT_MAX = 65_535
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -76,53 +73,34 @@ async def serve(
             f"the local server is not installed: no module {exc.name}",
             'install it with: pip install "sayd-cli[local]"',
         ) from exc
-    with _bind(settings) as bound:
+    with _listening_socket(settings) as bound:
         async with Service(engine, store, settings.keys, settings.limits) as service:
             await service.engine()
             app = build_app(service)
             async with listening(app, bound, service.streams.drain, behind_proxy=True):
                 with _stop_signals() as stop:
-                    on_ready(_url(settings.host, bound.getsockname()[1]))
+                    on_ready(url_of(settings.host, bound.getsockname()[1]))
                     await stop.wait()
 
 
-def _bind(settings: ServeSettings) -> socket.socket:
-    host, port = settings.host, settings.port
-    if not 0 <= port <= _PORT_MAX:
-        raise UsageError(f"there is no port {port}", f"choose a --port from 0 to {_PORT_MAX}")
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    except (OSError, UnicodeError) as exc:
+def _listening_socket(settings: ServeSettings) -> socket.socket:
+    """Bound and listening; only to this machine, where any key is taken.
+
+    Raises:
+        UsageError: The address cannot be used, or would be open to others without a key.
+    """
+    if not 0 <= settings.port <= PORT_MAX:
         raise UsageError(
-            f"there is no address {host}:{port} to listen on", "choose another --host or --port"
-        ) from exc
-    # "localhost" is two addresses; the one that every client tries is taken.
-    family, kind, protocol, _, address = min(found, key=lambda entry: entry[0] != socket.AF_INET)
-    if settings.keys.takes_any and not ipaddress.ip_address(address[0]).is_loopback:
+            f"there is no port {settings.port}", f"choose a --port from 0 to {PORT_MAX}"
+        )
+    binding = bind(Address(settings.host, settings.port))
+    if settings.keys.takes_any and not binding.loopback:
+        binding.socket.close()
         raise UsageError(
-            f"without keys, anyone who reaches {host} could use the server",
+            f"without keys, anyone who reaches {settings.host} could use the server",
             "give --keys-file, or listen on 127.0.0.1",
         )
-    bound = socket.socket(family, kind, protocol)
-    try:
-        if os.name == "posix":
-            # Elsewhere it would let two servers have the same port.
-            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.bind(address)
-        # Here and not later: on some systems only this finds that the port is taken.
-        bound.listen()
-    except OSError as exc:
-        bound.close()
-        if exc.errno == errno.EADDRINUSE:
-            raise UsageError(f"port {port} is in use", "choose another --port") from exc
-        raise UsageError(
-            f"cannot listen on {host}:{port}: {exc.strerror}", "choose another --host or --port"
-        ) from exc
-    return bound
-
-
-def _url(host: str, port: int) -> str:
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return binding.socket
 
 
 @contextmanager
