@@ -34,6 +34,14 @@ _ESCAPES = re.compile(
     "|\x1b[ -/]*[0-~]?"
 )
 
+# Tag characters show nothing and can carry a whole hidden text. The flags of England, Scotland,
+# Wales and the like are written with them, and only in this form (Unicode Technical Standard 51,
+# ED-14a).
+_TAGS = re.compile(
+    "(\U0001f3f4[\U000e0030-\U000e0039\U000e0061-\U000e007a]{1,6}\U000e007f)"
+    "|[\U000e0000-\U000e007f]"
+)
+
 _LEFT_OVER = re.compile("[\x07\x1b\x80-\x9f]")
 
 
@@ -41,12 +49,13 @@ def sanitize(text: str) -> str:
     """The text without anything that a terminal would act on instead of showing.
 
     Line breaks and tabs become single spaces; control characters, escape sequences with their
-    parameters, bidi overrides and isolates, noncharacters and lone surrogates are gone. Applying
-    it again changes nothing.
+    parameters, bidi overrides and isolates, hidden text in tag characters, noncharacters and lone
+    surrogates are gone. Applying it again changes nothing.
     """
     if text.isascii() and text.isprintable():
         return text
     text = _BREAKS.sub(" ", text)
     text = _INVISIBLE.sub("", text)
     text = _ESCAPES.sub("", text)
-    return _LEFT_OVER.sub("", text)
+    text = _LEFT_OVER.sub("", text)
+    return _TAGS.sub(lambda found: found[1] or "", text)

@@ -12,6 +12,7 @@ STEERING = st.sampled_from(
     [
         *("\x1b", "[", "]", "31m", "\x07", "\x1b\\", "\x9b", "\x9d", "\x9c", "P", ";", "0", "\n"),
         *("\u202e", "\u2066", "\ufeff", "\ud800", "word", " ", "你", "\x85", "\x7f", "\x00"),
+        *("\U0001f3f4", "\U000e0067", "\U000e0041", "\U000e007f", "\x90", "\x98", "\x9e", "_", "^"),
     ]
 )
 
@@ -41,6 +42,15 @@ STEERING = st.sampled_from(
         ),
         ("\u202egnp.exe\u202c \u2066iso\u2069", "gnp.exe iso"),
         ("\ufeffmark\u200bs \ufdd0\uffff\U0010ffff", "marks "),
+        ("\x90q\x9cone \x98two\x9c\x9ethree\x9c\x9ffour\x9c", "one "),
+        ("l\u202ar\u202bl\u202do\u202ep\u202c", "lrlop"),
+        ("\u2066i\u2067s\u2068o\u2069 \u206a\u206f", "iso "),
+        ("a\u200bz\u2060w\u2064\ufeff", "azw"),
+        ("hid\U000e0001\U000e0068\U000e0069\U000e007fden", "hidden"),
+        (
+            "\U0001f3f4\U000e0041\U000e007f \U0001f44d\U000e0067\U000e0062\U000e007f",
+            "\U0001f3f4 \U0001f44d",
+        ),
         ("lone \ud83d surrogate \ude00", "lone  surrogate "),
     ],
 )
@@ -63,6 +73,7 @@ def test_an_unfinished_control_string_swallows_no_words() -> None:
         "نمی\u200cشود",
         "👩\u200d👩\u200d👧 ❤\ufe0f 🏴\U000e0067\U000e0062\U000e007f",
         "हिन्दी ไทย 한국어",
+        "🏴\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f 葛\U000e0100 ☺\ufe0e",
         "[31m and ]0; are only text",
         "a\u00a0b\u3000c",
     ],
@@ -77,6 +88,7 @@ def is_safe(text: str) -> bool:
         or 0x202A <= ord(character) <= 0x202E
         or 0x2066 <= ord(character) <= 0x2069
         or ord(character) & 0xFFFE == 0xFFFE
+        or (0xE0000 <= ord(character) <= 0xE007F and "\U0001f3f4" not in text)
         for character in text
     )
 
@@ -96,7 +108,8 @@ def test_letters_numbers_and_marks_all_stay(text: str) -> None:
 
 @pytest.mark.timeout(10)
 @pytest.mark.parametrize(
-    "unit", ["\x1b]", "\x9d", "\x1b[", "\x1b]0;", "\n ", "\x1bP0", "\x1b\x9d1"]
+    "unit",
+    ["\x1b]", "\x9d", "\x1b[", "\x1b]0;", "\n ", "\x1bP0", "\x1b\x9d1", "\U0001f3f4\U000e0067"],
 )
 def test_hostile_text_takes_time_in_proportion(unit: str) -> None:
     assert is_safe(sanitize(unit * 300_000))
