@@ -85,6 +85,12 @@ class Emulator:
         with self._lock:
             return self._screen.cursor.x, self._screen.cursor.y
 
+    @property
+    def title(self) -> str:
+        """Of its window."""
+        with self._lock:
+            return str(self._screen.title)
+
     def dim(self) -> str:
         """All dim text on the screen."""
         with self._lock:
