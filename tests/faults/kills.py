@@ -23,6 +23,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -41,17 +42,36 @@ RATE_HZ = 16000
 LENGTH_S = 24.0
 SPEED = 8.0
 SAFE_AFTER_S = 0.2
-"""What was captured so long before the kill must not be lost."""
 
-_START_S = 0.6
-"""How long the process takes until it reads, or so."""
-_END_S = 0.4
-"""How long it takes to end, or so."""
-_RECOVER_S = 1.2
-"""How long it takes to recover, or so."""
 _TICK_S = 0.004
 _LIMIT_S = 60.0
 _RECOVERIES = 8
+
+
+class Moment(StrEnum):
+    """What a kill is so long after."""
+
+    START = "start"
+    """The process was started."""
+    READ = "read"
+    """``listen`` has read its first sample."""
+    END = "end"
+    """The input of ``listen`` has ended."""
+    LINE = "line"
+    """``recover`` has printed its first sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """When to kill.
+
+    Attributes:
+        after: After this,
+        delay_s: ... by so many seconds.
+    """
+
+    after: Moment
+    delay_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,39 +80,47 @@ class Case:
 
     Attributes:
         seed: The seed.
-        kill_s: When to kill ``sayd listen``, in seconds from its start.
+        kill: When to kill ``sayd listen``.
         times: Whether the service gives times.
-        away_s: When the service goes away, and for how long; None for never.
-        recover_kills_s: When to kill each ``sayd recover``; those after are let be.
+        away_s: When the service goes away, counted from the start, and for how long; None for
+            never.
+        recover_kills: When to kill each ``sayd recover``; those after are let be.
     """
 
     seed: int
-    kill_s: float
+    kill: Kill
     times: bool
     away_s: tuple[float, float] | None
-    recover_kills_s: tuple[float, ...]
+    recover_kills: tuple[Kill, ...]
 
 
 def drawn(seed: int) -> Case:
-    """The case of a seed: a kill anywhere, and as often near the start and near the end."""
+    """The case of a seed: killed somewhere in the middle, or near the start or the end."""
     draw = random.Random(seed)
     said_s = LENGTH_S / SPEED
-    whole_s = _START_S + said_s + _END_S
-    kill_s = draw.choice(
+    middle = Kill(Moment.READ, draw.uniform(0, said_s))
+    kill = draw.choice(
         (
-            draw.uniform(0, whole_s),
-            draw.uniform(0, whole_s),
-            draw.uniform(0, _START_S + 0.4),
-            draw.uniform(_START_S + said_s - 0.1, whole_s),
+            middle,
+            middle,
+            Kill(Moment.START, draw.uniform(0, 1.5)),
+            Kill(Moment.END, draw.uniform(0, 0.4)),
         )
     )
     away_s = None
     if draw.random() < 0.4:
-        away_s = draw.choice((0.0, draw.uniform(0, whole_s))), draw.uniform(0.5, 4.0)
-    recover_kills_s: list[float] = []
-    while draw.random() < 0.4 and len(recover_kills_s) < 3:
-        recover_kills_s.append(draw.uniform(0.2, _RECOVER_S))
-    return Case(seed, kill_s, draw.random() < 0.7, away_s, tuple(recover_kills_s))
+        away_s = draw.choice((0.0, draw.uniform(0, said_s + 1))), draw.uniform(0.5, 4.0)
+    recover_kills: list[Kill] = []
+    while draw.random() < 0.4 and len(recover_kills) < 3:
+        recover_kills.append(
+            draw.choice(
+                (
+                    Kill(Moment.START, draw.uniform(0.2, 1.5)),
+                    Kill(Moment.LINE, draw.uniform(0, 0.2)),
+                )
+            )
+        )
+    return Case(seed, kill, draw.random() < 0.7, away_s, tuple(recover_kills))
 
 
 @dataclass(slots=True)
@@ -153,13 +181,16 @@ async def services() -> AsyncIterator[Services]:
         yield Services(with_times, without_times)
 
 
-async def kill_and_recover(case: Case, services: Services, home: Path) -> Outcome:
+async def kill_and_recover(
+    case: Case, services: Services, home: Path, safe_after_s: float = SAFE_AFTER_S
+) -> Outcome:
     """Listen, be killed, recover.
 
     Args:
         case: When.
         services: Who hears.
         home: An empty folder for the history and the spool.
+        safe_after_s: What was captured so long before the kill must not be lost.
     """
     outcome = Outcome(case)
     url = services.with_times if case.times else services.without_times
@@ -175,7 +206,7 @@ async def kill_and_recover(case: Case, services: Services, home: Path) -> Outcom
         speech = CodedSpeech(LENGTH_S, case.seed)
         going = asyncio.create_task(_go_away(proxy, case))
         try:
-            printed = await _listen(case, speech, env, home, outcome)
+            printed = await _listen(case, speech, env, home, outcome, safe_after_s)
             printed += await _recover(case, env, outcome)
         finally:
             going.cancel()
@@ -200,6 +231,10 @@ class _Feeding:
         self._written_bytes = 0
         self._closed = False
         self._log: list[tuple[float, int]] = [(asyncio.get_running_loop().time(), 0)]
+        self.has_begun = asyncio.Event()
+        """Some of it was read."""
+        self.has_ended = asyncio.Event()
+        """All of it was."""
         os.set_blocking(fd, False)
 
     async def run(self) -> None:
@@ -221,6 +256,7 @@ class _Feeding:
         while self.note() < len(self._pcm):  # noqa: ASYNC110 - what is waited for knows no events
             await asyncio.sleep(_TICK_S)
         self.close()
+        self.has_ended.set()
 
     def note(self) -> int:
         """Note how much was read by now."""
@@ -229,6 +265,8 @@ class _Feeding:
                 fcntl.ioctl(self._fd, termios.FIONREAD, b"\0" * 4), sys.byteorder
             )
             self._log.append((asyncio.get_running_loop().time(), self._written_bytes - unread))
+            if self._written_bytes > unread:
+                self.has_begun.set()
         return self._log[-1][1]
 
     def close(self) -> None:
@@ -251,7 +289,12 @@ class _Feeding:
 
 
 async def _listen(
-    case: Case, speech: CodedSpeech, env: dict[str, str], home: Path, outcome: Outcome
+    case: Case,
+    speech: CodedSpeech,
+    env: dict[str, str],
+    home: Path,
+    outcome: Outcome,
+    safe_after_s: float,
 ) -> list[str]:
     """Listen until killed; gives what was printed."""
     out_fd, in_fd = os.pipe()
@@ -264,31 +307,35 @@ async def _listen(
     finally:
         os.close(out_fd)
     loop = asyncio.get_running_loop()
-    feed = asyncio.create_task(feeding.run())
-
     killed_s = 0.0
 
-    def kill() -> None:
+    async def kill() -> None:
         nonlocal killed_s
+        if case.kill.after is not Moment.START:
+            await (
+                feeding.has_begun if case.kill.after is Moment.READ else feeding.has_ended
+            ).wait()
+        await asyncio.sleep(case.kill.delay_s)
         feeding.note()
         killed_s = loop.time()
-        _kill(process)
+        if process.returncode is None:
+            process.kill()
 
-    killing = loop.call_later(case.kill_s, kill)
+    tasks = (asyncio.create_task(feeding.run()), asyncio.create_task(kill()))
     try:
         async with asyncio.timeout(_LIMIT_S):
             out, err = await process.communicate()
     finally:
-        killing.cancel()
-        feed.cancel()
-        await asyncio.wait({feed})
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
         feeding.close()
     if process.returncode == -9:
         outcome.kills += 1
         kept = speech.length_samples if _is_finished(home) else _kept_samples(home)
         lost_at_s = feeding.captured_at_s(kept)
         outcome.age_s = 0.0 if lost_at_s is None else max(0.0, killed_s - lost_at_s)
-        captured = feeding.captured_samples(killed_s - SAFE_AFTER_S)
+        captured = feeding.captured_samples(killed_s - safe_after_s)
     else:
         captured = speech.length_samples
         if process.returncode not in (0, 4, 7):
@@ -299,11 +346,6 @@ async def _listen(
         for message in map(json.loads, out.decode().splitlines())
         if message["type"] == "sentence" and not message.get("unconfirmed")
     ]
-
-
-def _kill(process: asyncio.subprocess.Process) -> None:
-    if process.returncode is None:
-        process.kill()
 
 
 def _kept_samples(home: Path) -> int:
@@ -326,7 +368,7 @@ def _is_finished(home: Path) -> bool:
 async def _recover(case: Case, env: dict[str, str], outcome: Outcome) -> list[str]:
     """Recover until there is nothing to recover; gives what was printed."""
     printed: list[str] = []
-    kills_s = [*case.recover_kills_s]
+    kills = list(case.recover_kills)
     for _ in range(_RECOVERIES):
         process = await asyncio.create_subprocess_exec(
             *command("recover"),
@@ -335,10 +377,18 @@ async def _recover(case: Case, env: dict[str, str], outcome: Outcome) -> list[st
             stderr=subprocess.PIPE,
             env=env,
         )
-        kill_s = kills_s.pop(0) if kills_s else _LIMIT_S
-        killing = asyncio.get_running_loop().call_later(kill_s, _kill, process)
-        out, err = await process.communicate()
-        killing.cancel()
+        async with asyncio.timeout(_LIMIT_S):
+            first = b""
+            if kills:
+                kill = kills.pop(0)
+                if kill.after is Moment.LINE and process.stdout is not None:
+                    first = await process.stdout.readline()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(process.wait(), kill.delay_s)
+                if process.returncode is None:
+                    process.kill()
+            out, err = await process.communicate()
+        out = first + out
         printed += out.decode().splitlines()
         if process.returncode == -9:
             outcome.kills += 1
@@ -380,15 +430,17 @@ def _judge(outcome: Outcome, speech: CodedSpeech, printed: list[str], home: Path
         wrong.append(f"left behind: {left}")
 
 
-async def kill_many(seeds: range, jobs: int) -> AsyncIterator[Outcome]:
-    """The outcomes of many cases, as they come; some at a time."""
+async def kill_many(
+    seeds: range, jobs: int, safe_after_s: float = SAFE_AFTER_S
+) -> AsyncIterator[Outcome]:
+    """The outcomes of many cases, as they come; ``jobs`` at a time."""
     async with services() as both:
         waiting = iter(seeds)
         under_way: set[asyncio.Task[Outcome]] = set()
 
         async def one(seed: int) -> Outcome:
             with tempfile.TemporaryDirectory() as home:
-                return await kill_and_recover(drawn(seed), both, Path(home))
+                return await kill_and_recover(drawn(seed), both, Path(home), safe_after_s)
 
         while True:
             while len(under_way) < jobs and (seed := next(waiting, None)) is not None:
@@ -408,12 +460,14 @@ async def _main(count: int, first: int, jobs: int) -> bool:
         if not outcome.is_perfect:
             print(outcome.explain(), flush=True)
     ages_ms = sorted(outcome.age_s * 1000 for outcome in outcomes)
+    late = sum(age_ms > SAFE_AFTER_S * 1000 for age_ms in ages_ms)
     print(
         f"{sum(each.kills for each in outcomes)} kills in {len(outcomes)} sessions: "
         f"{sum(len(each.lost) for each in outcomes)} words lost, "
         f"{sum(len(each.repeated) for each in outcomes)} repeated, of "
         f"{sum(each.heard for each in outcomes)}; "
-        f"oldest sample not on disk {ages_ms[-1]:.0f} ms (median {ages_ms[count // 2]:.0f} ms)"
+        f"oldest sample not on disk {ages_ms[-1]:.0f} ms (median {ages_ms[count // 2]:.0f} ms, "
+        f"{late} over {SAFE_AFTER_S * 1000:.0f} ms)"
     )
     return all(outcome.is_perfect for outcome in outcomes)
 
