@@ -28,15 +28,21 @@ class Screen(pyte.HistoryScreen):
         rows: Its height.
         reflows: On a resize long lines are wrapped anew, as most terminals do; else, as xterm
             does, rows stay as they are, and what is right of the edge is out of sight.
+        is_wide: Characters of ambiguous width are wide, as users of East Asian fonts may choose.
     """
 
-    def __init__(self, columns: int, rows: int, *, reflows: bool = True) -> None:
+    def __init__(
+        self, columns: int, rows: int, *, reflows: bool = True, is_wide: bool = False
+    ) -> None:
         self._reflows = reflows
+        self._is_wide = is_wide
         super().__init__(columns, rows, history=50_000)
 
     def draw(self, data: str) -> None:
         for character in data:
             width = wcwidth(character)
+            if self._is_wide and unicodedata.east_asian_width(character) == "A":
+                width = 2
             if width < 1:
                 self._join(character)
                 continue
@@ -49,6 +55,8 @@ class Screen(pyte.HistoryScreen):
                 else:
                     self.cursor.x = self.columns - width
             super().draw(character)
+            for _ in range(width - wcwidth(character)):
+                super().draw(" ")
 
     def _join(self, character: str) -> None:
         row, column = self.buffer[self.cursor.y], self.cursor.x - 1

@@ -55,9 +55,11 @@ _REPORTS = st.one_of(
 class Terminal(io.StringIO):
     """A terminal without a system between: what is written is on its screen at once."""
 
-    def __init__(self, size: os.terminal_size, *, reflows: bool = True) -> None:
+    def __init__(
+        self, size: os.terminal_size, *, reflows: bool = True, is_wide: bool = False
+    ) -> None:
         super().__init__()
-        self.screen = Screen(size.columns, size.lines, reflows=reflows)
+        self.screen = Screen(size.columns, size.lines, reflows=reflows, is_wide=is_wide)
         self.size = size
         self.writes = 0
         self._feed = pyte.Stream(self.screen)
@@ -78,8 +80,10 @@ class Terminal(io.StringIO):
 class Shown:
     """A run as it is shown."""
 
-    def __init__(self, size: os.terminal_size, *, reflows: bool = True) -> None:
-        self.terminal = Terminal(size, reflows=reflows)
+    def __init__(
+        self, size: os.terminal_size, *, reflows: bool = True, is_wide: bool = False
+    ) -> None:
+        self.terminal = Terminal(size, reflows=reflows, is_wide=is_wide)
         self.view = View(BackendName.LOCAL)
         self._canvas = Canvas(self.terminal)
 
@@ -244,3 +248,13 @@ def test_others_may_use_the_screen_between() -> None:
     assert shown.rows[:2] == ["One.", "others"]
     shown.leave()
     assert shown.rows == ["One.", "others", "Two."]
+
+
+def test_rows_that_a_terminal_finds_too_wide_are_cut_and_leave_nothing() -> None:
+    shown = Shown(size(40, 10), is_wide=True)
+    for number in range(20):
+        shown.take(Progress(Phase.LISTENING, 1.0, 1.0, -10.0, -5.0), interim("·" * 200))
+        assert len(shown.rows) <= 5 + number
+        shown.take(heard(f"Sentence {number}."))
+    shown.leave()
+    assert shown.terminal.screen.scrolled() == [f"Sentence {number}." for number in range(20)]

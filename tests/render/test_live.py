@@ -1,8 +1,12 @@
+from __future__ import annotations
+
 import contextlib
+import io
 import os
 import threading
 import time
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,6 +16,9 @@ from sayd_cli.model.transcript import Sentence
 from sayd_cli.render.live import LiveView
 from tests.render.emulator import Emulator
 from tests.waiting import wait_until
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 BEST = "It was the best of times, it was the worst of times."
 WISDOM = "It was the age of wisdom."
@@ -306,6 +313,90 @@ def test_no_colour_when_none_is_wanted(terminal: Emulator, monkeypatch: pytest.M
         view.take(listening(1.0))
         wait_until(lambda: len(plain.shown()) == 2 and "listening" in plain.shown()[1])
         assert plain.colours(1) == {"default"}
+
+
+def test_no_colour_leaves_apart_what_has_settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    with Emulator() as terminal, local_view(terminal) as view:
+        view.take(interim("it was the"))
+        view.take(interim("it was the best of times"))
+        wait_until(lambda: terminal.shown()[1:2] == ["it was the best of times"])
+        assert terminal.dim().startswith(" best of times")
+
+
+@pytest.mark.parametrize("term", ["linux", "vt100", "screen", "tmux-256color", "xterm-kitty"])
+@pytest.mark.parametrize("variable", ["NO_COLOR", "FORCE_COLOR"])
+def test_every_terminal_shows_the_same(
+    monkeypatch: pytest.MonkeyPatch, term: str, variable: str
+) -> None:
+    monkeypatch.setenv("TERM", term)
+    monkeypatch.setenv(variable, "1")
+    with Emulator() as terminal:
+        with local_view(terminal) as view:
+            view.take(Notice("a notice"))
+            view.take(heard(0, BEST))
+            view.take(listening(1.0))
+            view.take(interim(WISDOM))
+            status = f"● listening  00:01  ━━━━━─────  {HINT}"
+            wait_until(lambda: terminal.shown() == ["a notice", BEST, "", WISDOM, status])
+        assert_finally(terminal, ["a notice", BEST])
+
+
+@pytest.mark.parametrize(("term", "asked"), [("linux", False), ("xterm-256color", True)])
+def test_only_who_may_know_it_is_asked_to_show_an_update_as_a_whole(
+    monkeypatch: pytest.MonkeyPatch, term: str, asked: bool
+) -> None:
+    monkeypatch.setenv("TERM", term)
+    with Emulator() as terminal:
+        with local_view(terminal) as view:
+            view.take(heard(0, BEST))
+        assert_finally(terminal, [BEST])
+        assert (b"?2026" in terminal.raw) == asked
+
+
+class CountedFile(io.FileIO):
+    writes: list[bytes]
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        self.writes.append(bytes(data))
+        return super().write(data)
+
+
+def test_every_refresh_is_one_write(terminal: Emulator) -> None:
+    raw = CountedFile(terminal.stream.fileno(), "w", closefd=False)
+    raw.writes = []
+    stream = io.TextIOWrapper(io.BufferedWriter(raw), encoding="utf-8", line_buffering=True)
+    with LiveView(stream, backend=BackendName.LOCAL) as view:
+        for number in range(20):
+            view.take(heard(number, f"Sentence {number}."))
+            view.take(interim(f"interim {number}"))
+            view.take(listening(number))
+            wait_until(lambda number=number: f"interim {number}" in terminal.shown())  # type: ignore[misc]
+        view.suspend()
+        view.take(heard(20, "Sentence 20."))
+        view.resume()
+        view.take(interim("the last"))
+        wait_until(lambda: "the last" in terminal.shown())
+    # Each is whole: it begins where the cursor waits, and leaves it there or gives it back.
+    assert len(raw.writes) >= 22
+    assert all(write.startswith(b"\x1b[?2026h") for write in raw.writes)
+    assert all(write.endswith((b"\x1b[?2026l", b"\x1b[?25h")) for write in raw.writes)
+    assert all(write.count(b"\x1b[?2026h") == 1 for write in raw.writes)
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_a_pipe_gets_lines(monkeypatch: pytest.MonkeyPatch, force: bool) -> None:
+    if force:
+        monkeypatch.setenv("FORCE_COLOR", "1")
+    stream = io.StringIO()
+    with LiveView(stream, backend=BackendName.LOCAL) as view:
+        view.take(listening(1.0))
+        view.take(interim("it was"))
+        view.take(heard(0, BEST))
+        view.take(Notice("a notice"))
+        view.suspend()
+        view.resume()
+    assert stream.getvalue() == f"{BEST}\na notice\n"
 
 
 @pytest.mark.parametrize("term", ["dumb", "", None])
