@@ -43,16 +43,18 @@ class Tmux:
     def __init__(self, folder: Path) -> None:
         self._name = f"sayd-test-{uuid.uuid4().hex[:8]}"
         program, pipe = folder / "program.py", folder / "lines"
-        program.write_text(PROGRAM)
+        program.write_text(PROGRAM, encoding="utf-8")
         os.mkfifo(pipe)
-        run = shlex.join(["env", f"PYTHONPATH={Path.cwd()}", sys.executable, str(program)])
+        run = shlex.join(
+            ["env", f"PYTHONPATH={Path.cwd()}", "PYTHONUTF8=1", sys.executable, str(program)]
+        )
         command = f"{run} < {shlex.quote(str(pipe))}; exec sleep 120"
         self._run("-f", os.devnull, "new-session", "-d", "-x", "80", "-y", "12", command)
-        self._lines: TextIO = pipe.open("w")
+        self._lines: TextIO = pipe.open("w", encoding="utf-8")
 
     def _run(self, *arguments: str) -> str:
-        command = ["tmux", "-L", self._name, *arguments]
-        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        command = ["tmux", "-u", "-L", self._name, *arguments]
+        return subprocess.run(command, check=True, capture_output=True, encoding="utf-8").stdout
 
     def write(self, *lines: str) -> None:
         self._lines.write("".join(f"{line}\n" for line in lines))
@@ -118,3 +120,26 @@ def test_a_full_screen_of_interim_text_does_not_reach_the_scrollback(tmux: Tmux)
     tmux.end()
     wait_until(tmux.cursor_shown)
     assert tmux.scrolled() == [f"Sentence {turn}." for turn in range(30)]
+
+
+@pytest.mark.parametrize("columns", [20, 21, 47])
+def test_every_script_is_whole_at_every_width(tmux: Tmux, columns: int) -> None:
+    tmux.resize(columns, 24)
+    texts = [
+        "今天天气很好我们去公园散步吧然后再去吃饭看电影",
+        "cafe\u0301 nai\u0308ve " * 5,
+        "שלום לכם מרחבא العربية " * 3,
+        "한국어와 日本語 " * 4,
+        "हिन्दी में " * 4,
+        "👍🏽 👩\u200d👩\u200d👧 🇩🇪 ❤\ufe0f " * 4,
+    ]
+    for text in texts:
+        tmux.write(f"interim {text}")
+        wait_until(lambda: any("interim" in row for row in tmux.shown()), 30)
+        assert tmux.shown()[-1].startswith("● listening")
+        tmux.write(text)
+        wait_until(lambda: not any("interim" in row for row in tmux.shown()), 30)
+    tmux.end()
+    wait_until(tmux.cursor_shown)
+    scrolled = "".join(tmux.scrolled())
+    assert scrolled.replace(" ", "") == "".join(texts).replace(" ", "")
