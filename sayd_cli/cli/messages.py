@@ -23,6 +23,13 @@ def complain(message: str, remedy: str) -> None:
     _write(lines)
 
 
+def trace() -> None:
+    """How the exception that is being handled came about; what others said in it is made safe."""
+    import traceback
+
+    _write("".join(f"{sanitize(line)}\n" for line in traceback.format_exc().split("\n")[:-1]))
+
+
 def _write(text: str) -> None:
     try:
         write(sys.stderr, text)
