@@ -70,6 +70,10 @@ class Owner(Protocol):
         """A stream carried so many bytes."""
         ...
 
+    def is_gone(self, target: bytes) -> bool:
+        """Whether the stream of that URL cannot be had again; it is being opened now."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class _Request:
@@ -311,6 +315,9 @@ class Connection:
         if answer is not None:
             self._owner.log(answer, [self], head.split(b"?")[0].split(b"\r")[0].decode("latin-1"))
             writer.write(_answered(answer))
+            return None
+        if is_upgrade and self._owner.is_gone(head.split(b" ", 2)[1]):
+            writer.write(_answered(Answer(409)))
             return None
         # Without extensions no message is compressed: one that comes twice can still be read.
         raw = _EXTENSIONS.sub(b"", head) + body

@@ -71,8 +71,9 @@ class FaultProxy:
         upstream_host: Where the server is.
         upstream_port: Its port.
         faults: What is to happen by itself.
-        plain: Messages of the server lose what the Listen API does not promise: numbers, and how
-            to continue a stream. They keep times.
+        plain: The server is made one that does no more than the Listen API promises: its messages
+            lose the numbers, and what they say of continuing a stream, but not the times; and a
+            stream's URL can be used once.
 
     Attributes:
         upstream: Where new connections go to; may be changed.
@@ -96,6 +97,8 @@ class FaultProxy:
         self.refused = 0
         self._waiting: list[Fault] = []
         """Faults whose occasion is yet to come; as many as were injected."""
+        self._used: set[bytes] = set()
+        """The targets of streams; of a plain server only."""
         self._connections: list[Connection] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_closed = False
@@ -232,6 +235,14 @@ class FaultProxy:
     def passed(self, count_bytes: int) -> None:
         """For connections: a stream carried so many bytes."""
         self._schedule.passed(count_bytes)
+
+    def is_gone(self, target: bytes) -> bool:
+        """For connections: the stream of that URL cannot be had again; it is being opened now."""
+        if not self.plain:
+            return False
+        is_gone = target in self._used
+        self._used.add(target)
+        return is_gone
 
     async def _listen(self) -> None:
         bound = self._bound()

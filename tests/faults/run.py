@@ -29,7 +29,7 @@ from sayd_cli.server.limits import Limits
 from sayd_cli.spool.memory import MemorySpool
 from sayd_cli.transport.service import Service
 from tests.faults.engine import CodedEngine
-from tests.faults.plan import TRANSIENT, Fault, Faults
+from tests.faults.plan import TRANSIENT, Duplicate, Fault, Faults, Reorder
 from tests.faults.proxy import FaultProxy
 from tests.faults.score import Score, score
 from tests.faults.speech import CodedSpeech
@@ -167,7 +167,7 @@ class Conditions:
         pace_s: What they are measured by, as in ``Faults``.
         resume_s: How long the server keeps a stream whose client was lost; with 0 every outage
             takes a new session, and what is not confirmed is sent again.
-        plain: The server says no more than the Listen API promises, as that of another maker.
+        plain: The server does no more than the Listen API promises, as that of another maker.
         times: The engine gives times.
         delay_s: By how many seconds of audio its sentences come late.
         hears_s: How many seconds of audio it takes in a second; None is any number.
@@ -186,6 +186,24 @@ class Conditions:
     hears_s: float | None = None
     fail_every: int | None = None
 
+    @classmethod
+    def drawn(cls, seed: int, faults: int = 10) -> Conditions:
+        """Some of those under which nothing may go wrong, as the seed decides."""
+        draw = Random(seed)
+        plain, times = draw.random() < 0.3, draw.random() < 0.7
+        return cls(
+            faults=faults,
+            # Without numbers, a sentence that comes twice was said twice.
+            kinds=tuple(kind for kind in TRANSIENT if not (plain and kind in (Duplicate, Reorder))),
+            resume_s=draw.choice((0.0, 30.0)),
+            plain=plain,
+            times=times,
+            delay_s=draw.choice((0.0, 0.0, 2.0)),
+            # Without times, more sentences than these are sent again, so it would break on them
+            # again and again.
+            fail_every=draw.choice((None, None, 5)) if times else None,
+        )
+
     def engine(self) -> CodedEngine:
         """One that hears so."""
         return CodedEngine(
@@ -201,7 +219,8 @@ class Outcome:
     """What became of one session.
 
     Attributes:
-        score: The words.
+        score: What became of the words.
+        words: How many were said.
         faults: How many happened.
         counts: How many of each kind.
         reconnections: How often the service was found again.
@@ -212,6 +231,7 @@ class Outcome:
     """
 
     score: Score
+    words: int
     faults: int
     counts: Counter[str]
     reconnections: int
@@ -256,6 +276,7 @@ async def disturbed_session(
         ]
         return Outcome(
             score([sentence.text for sentence in heard], speech.expected_words),
+            speech.word_count,
             len(proxy.injected),
             proxy.counts,
             len(ledger.reconnections),
