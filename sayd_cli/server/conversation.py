@@ -170,11 +170,6 @@ class Conversation:
             if not speaking.done() or not speaking.result():
                 # What a client said before it was lost may still have to be taken.
                 await hearing
-                _log.info(
-                    "session %s: the client vanished; its stream waits %g s for it",
-                    stream.session_id,
-                    self._limits.resume_s,
-                )
                 return
         finally:
             hearing.cancel()

@@ -143,6 +143,12 @@ class OpenStreams:
             place.over = True
             self._settle(place)
             return
+        if not place.stream.told:
+            _log.info(
+                "session %s: the client vanished; its stream waits %g s for it",
+                place.stream.session_id,
+                self._limits.resume_s,
+            )
         self._places[place.key] = self._places.pop(place.key)
         place.leaving = asyncio.get_running_loop().call_later(
             self._limits.resume_s, self._finish, place

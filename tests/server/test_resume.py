@@ -3,8 +3,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -66,12 +66,53 @@ async def begun(
         yield connection
 
 
+class Vanished(logging.Handler):
+    """Which sessions the server waits for, as it says itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sessions: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if "vanished" in record.getMessage():
+            assert isinstance(record.args, tuple)
+            self.sessions.append(str(record.args[0]))
+
+
+@contextmanager
+def watched() -> Iterator[Vanished]:
+    logger = logging.getLogger("sayd_cli.server.streams")
+    before, vanished = logger.level, Vanished()
+    logger.setLevel(logging.INFO)
+    logger.addHandler(vanished)
+    try:
+        yield vanished
+    finally:
+        logger.removeHandler(vanished)
+        logger.setLevel(before)
+
+
 async def cut_after(
-    url: str, engine: ScriptedEngine, sent: Iterable[bytes], fed_samples: int
+    url: str,
+    engine: ScriptedEngine,
+    sent: Iterable[bytes],
+    fed_samples: int,
+    *,
+    sentences: int = 0,
+    noticed: bool = True,
 ) -> None:
-    """Send so much, and vanish without a word, not even TCP's."""
-    async with begun(url, engine, sent, fed_samples) as connection:
-        connection.transport.abort()
+    """Send so much, hear so many sentences, and vanish without a word; return when the server
+    knows, or before it does.
+
+    A client that is back at once is quicker than the server's end of its last connection.
+    """
+    with watched() as vanished:
+        async with begun(url, engine, sent, fed_samples) as connection:
+            for _ in range(sentences):
+                await until(connection, "sentence")
+            connection.transport.abort()
+        if noticed:
+            await eventually(lambda: vanished.sessions)
 
 
 def indices(heard: Heard) -> list[int]:
@@ -79,14 +120,18 @@ def indices(heard: Heard) -> list[int]:
 
 
 class TestWithHave:
+    @pytest.mark.parametrize("noticed", [True, False])
     @pytest.mark.parametrize("have", [0, 1, 2])
-    async def test_a_client_that_was_cut_off_goes_on_where_it_was(self, have: int) -> None:
+    async def test_a_client_that_was_cut_off_goes_on_where_it_was(
+        self, have: int, noticed: bool
+    ) -> None:
         engine = ScriptedEngine(keep_audio=True)
         pcm = noise(7.25)
         async with running(engine) as base_url:
             session = await created(base_url)
             url = session["websocket_url"]
-            await cut_after(url, engine, messages(pcm[:160_000]), 80_000)
+            sent = messages(pcm[:160_000])
+            await cut_after(url, engine, sent, 80_000, sentences=have, noticed=noticed)
             heard = await said(f"{url}&have={have}", *messages(pcm[160_000:]), END)
             found = await record(base_url, session["session_id"])
         assert heard.messages[0] == {"type": "ready", "resume_s": 30.0, "received_samples": 80_000}
@@ -102,7 +147,7 @@ class TestWithHave:
         engine = ScriptedEngine(words_per_second=10, words_per_sentence=1)
         async with running(engine) as base_url:
             url = (await created(base_url))["websocket_url"]
-            await cut_after(url, engine, audio(20), 320_000)
+            await cut_after(url, engine, audio(20), 320_000, sentences=200)
             for have in (0, 150, 195, 200):
                 async with stream(f"{url}&have={have}") as connection:
                     await until(connection, "ready")
@@ -332,14 +377,16 @@ class TestWithoutHave:
         assert bytes(engine.streams[0].heard) == first + bytes(32_000) + noise(1, 2)
         assert heard.messages[-1]["duration_ms"] == 4000
 
-    async def test_silence_that_is_held_back_is_fed_at_the_end(self) -> None:
+    @pytest.mark.parametrize("in_flight", [b"", noise(0.1, 3)])
+    async def test_silence_that_is_held_back_is_fed_at_the_end(self, in_flight: bytes) -> None:
         engine = ScriptedEngine(keep_audio=True)
         first = bytes(64_000) + noise(1) + bytes(16_000)
         async with running(engine) as base_url:
             url = (await created(base_url))["websocket_url"]
             await cut_after(url, engine, messages(first), len(first) // 2)
-            await said(url, *messages(bytes(48_000)), END, *messages(noise(0.1, 3)))
-        assert bytes(engine.streams[0].heard) == first + bytes(32_000) + noise(0.1, 3)
+            heard = await said(url, *messages(bytes(48_000)), END, *messages(in_flight))
+        assert bytes(engine.streams[0].heard) == first + bytes(32_000) + in_flight
+        assert heard.close_code == 1000
 
     async def test_a_repetition_that_breaks_off_is_forgotten(self) -> None:
         engine = ScriptedEngine(keep_audio=True)
@@ -653,22 +700,24 @@ class TestOpus:
 
 
 async def test_interim_texts_that_a_slow_client_does_not_read_replace_each_other() -> None:
-    engine = ScriptedEngine(words_per_second=1000, words_per_sentence=3000)
+    engine = ScriptedEngine(words_per_second=2000, words_per_sentence=2000)
     async with running(engine) as base_url:
         url = (await created(base_url))["websocket_url"]
         async with stream(url) as connection:
             await until(connection, "ready")
             connection.transport.pause_reading()
-            for message in messages(noise(7), 320):
+            for message in messages(noise(1), 16):
                 await connection.send(message)
-            await fed(engine, 112_000)
+            await fed(engine, 16_000)
             connection.transport.resume_reading()
             await connection.send(END)
             heard = await rest_of(connection)
-    assert heard.texts == engine.texts(7)
-    # 7,000 words, each with an interim text of its own: 75 MB in all.
-    assert len(heard.of("partial")) < 3000
-    assert heard.messages[-1]["sentences"] == 3
+    assert heard.texts == engine.texts(1)
+    # Each of the 2,000 words came in a message of its own, and made an interim text of its own.
+    written = sum(len(engine.text(0, words)) for words in range(1, 2000))
+    assert written > 15_000_000
+    assert sum(len(message["text"]) for message in heard.of("partial")) < written * 2 / 3
+    assert heard.messages[-1]["sentences"] == 1
 
 
 async def test_what_happens_is_logged_without_words_or_keys(
@@ -680,7 +729,6 @@ async def test_what_happens_is_logged_without_words_or_keys(
         session = await created(base_url)
         url = session["websocket_url"]
         await cut_after(url, engine, audio(3), 48_000)
-        await eventually(lambda: "vanished" in caplog.text)
         await said(f"{url}&have=0", END)
     logged = [
         entry.getMessage()
@@ -711,7 +759,9 @@ async def test_sentences_that_were_deleted_are_not_waited_for() -> None:
     with _Forgetful(None) as store:
         async with running(engine, store) as base_url:
             url = (await created(base_url))["websocket_url"]
-            await cut_after(url, engine, audio(10), 160_000)
+            async with begun(url, engine, audio(10), 160_000) as connection:
+                while (await until(connection, "sentence"))["index"] < 99:
+                    pass
             heard = await said(f"{url}&have=0", END)
     assert indices(heard) == list(range(50, 100))
     assert heard.messages[-1]["sentences"] == 100
