@@ -144,3 +144,8 @@ class Backlog:
     async def changed(self) -> None:
         """Until something is not as it was when this was called."""
         await self._change.wait()
+
+    async def over(self) -> None:
+        """Until nothing more will come."""
+        while not self._ended:
+            await self.changed()

@@ -54,6 +54,8 @@ class Conversation:
         self._rules = rules
         self._clock = clock
         self._on_ready = on_ready
+        self.is_cut_short = False
+        """``complete`` came before our ``end``: the service has a limit of its own."""
         self._is_ready = False
         self._protocol = ClientStream()
         self._last_sent_s = clock.now_s()
@@ -93,7 +95,7 @@ class Conversation:
         """Read until the service has said ``complete``, and give each text to ``take``.
 
         Returns:
-            The ``complete``, which came after our ``end``.
+            The ``complete``, which came after our ``end`` unless ``is_cut_short``.
 
         Raises:
             SaydError: The connection ended before that; ``retryable`` when another may do better.
@@ -125,7 +127,8 @@ class Conversation:
         for message in self._protocol.receive(data):
             match message:
                 case Complete():
-                    return self._complete(message, take, asked_to_end=asked_to_end)
+                    self.is_cut_short = not asked_to_end
+                    return self._complete(message, take)
                 case Fault():
                     raise await self._failure(message)
                 case _:
@@ -145,12 +148,10 @@ class Conversation:
             case _:
                 pass
 
-    def _complete(self, message: Complete, take: Taker, *, asked_to_end: bool) -> Complete:
+    def _complete(self, message: Complete, take: Taker) -> Complete:
         if message.text and not self._heard_text:
             # Some services give the whole text here; where it is the only one, it counts.
             take(Final(message.text))
-        if not asked_to_end:
-            raise ServiceFailedError("the service ended the session before the audio ended")
         return message
 
     async def _failure(self, fault: Fault) -> SaydError:

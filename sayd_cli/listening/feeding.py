@@ -87,7 +87,8 @@ class Feeding:
         """
         self._position = self.timeline.cut(stream_sample)
         self._packer = Packer(self._settings)
-        self._padded = True
+        # Silence that was sent may have been lost. A little more of it costs nothing.
+        self._padded = stream_sample == 0
 
     async def run(self, conversation: Conversation) -> None:
         """Send until the backlog ends."""

@@ -21,6 +21,10 @@ from sayd_cli.transcript.sequence import Sequence
 MARGIN_S = 10.0
 """How much later than its audio a sentence without times may come from a service that keeps up."""
 
+IN_FLIGHT_S = 30.0
+"""How much audio may be sent and not have arrived: what a connection takes of the smallest codec
+before its other end has read anything, and some more."""
+
 _AHEAD_S = 1.0
 """How far after the audio that was sent a service's times may lie by its way of counting."""
 
@@ -115,9 +119,8 @@ class Hearing:
             yield self._placed(replace(message, text=text))
             return
         for final in self._sequence.take(message):
-            text = self._overlap.remove(final.text)
-            if text or not final.text:
-                yield self._placed(replace(final, text=text))
+            # Of one that is known nothing is left, but that interim text before it is over.
+            yield self._placed(replace(final, text=self._overlap.remove(final.text)))
 
     def confirmed_sample(self, sentence: Sentence) -> int:
         """Up to where the captured audio is surely confirmed by this sentence of the session."""
@@ -126,7 +129,19 @@ class Hearing:
             confirmed_s = min(sentence.end_s, timeline.captured_until_s)
         else:
             confirmed_s = timeline.end_s(max(0.0, self.feeding.heard_s() - MARGIN_S))
-        return int(confirmed_s * timeline.sample_rate_hz + 1e-6)
+        return self._sample(confirmed_s)
+
+    def completed_sample(self, complete: Complete) -> int:
+        """Up to where the captured audio is surely heard, with words in it or without, when the
+        service has completed the session before all of it was sent.
+        """
+        timeline = self.feeding.timeline
+        sent_s = timeline.stream_samples / timeline.sample_rate_hz
+        if complete.duration_ms is None:
+            heard_s = sent_s - IN_FLIGHT_S
+        else:
+            heard_s = min(sent_s, complete.duration_ms / 1000) - MARGIN_S
+        return self._sample(timeline.end_s(max(0.0, heard_s)))
 
     def check(self, complete: Complete) -> None:
         """Whether everything came.
@@ -140,6 +155,9 @@ class Hearing:
             and complete.sentences > self._sequence.next_index
         ):
             raise UnreachableError("the stream ended before all its sentences came")
+
+    def _sample(self, captured_s: float) -> int:
+        return int(captured_s * self.feeding.timeline.sample_rate_hz + 1e-6)
 
     def _placed(self, message: Partial | Final) -> Partial | Final:
         """The message with its times in the captured audio, not in the stream."""

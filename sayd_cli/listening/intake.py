@@ -17,6 +17,7 @@ from sayd_cli.listening.clock import Clock
 from sayd_cli.listening.pause import PauseSwitch
 from sayd_cli.listening.ports import Sink, Source, Tape
 from sayd_cli.listening.rules import Pace, Rules
+from sayd_cli.listening.silence import SilenceRule
 from sayd_cli.listening.standing import Standing
 from sayd_cli.listening.stop import StopSignal
 from sayd_cli.model.audio import FRAME_MS, SAMPLE_BYTES, Frame, GapReason, Interruption
@@ -29,9 +30,14 @@ hold the last words until the audio goes on, and then run them into the next one
 AHEAD_S = 10.0
 """How much of a source that can wait is taken before the service takes it."""
 
-OUTAGE_AHEAD_S = 1800.0
-"""How much of a pipe is taken while there is no service: whoever writes to it may be recording.
-Less than any spool holds, so that the writer waits before anything is dropped."""
+LONGEST_AHEAD_S = 1800.0
+"""How much of a pipe is taken while there is no service, or if it comes no faster than it sounds:
+whoever writes to it may be recording. Less than any spool holds, so that the writer waits before
+anything is dropped."""
+
+HEAD_START_S = 3.0
+"""How much of a pipe is taken before its pace is kept: what was recorded while this program was
+starting would else be in memory only, from then on and to the end. A pipe holds 2 s."""
 
 
 class Intake:
@@ -48,6 +54,7 @@ class Intake:
         clock: Time.
         sink: Who is told of gaps, and of what is wrong.
         standing: Is told how it goes.
+        silence: Is told when audio goes on after a gap.
         tape: Takes all that is captured; None for nobody.
     """
 
@@ -62,6 +69,7 @@ class Intake:
         clock: Clock,
         sink: Sink,
         standing: Standing,
+        silence: SilenceRule,
         tape: Tape | None = None,
     ) -> None:
         self.failure: InputError | None = None
@@ -74,6 +82,7 @@ class Intake:
         self._clock = clock
         self._sink = sink
         self._standing = standing
+        self._silence = silence
         self._tape = tape
         self._health = SignalHealth(backlog.sample_rate_hz)
         self._broken_off: GapReason | None = None
@@ -107,7 +116,7 @@ class Intake:
         if not frame.pcm:
             return
         await self._keep_pace(frame)
-        await self._wait_for_room()
+        await self._wait_for_room(frame)
         if self._broken_off is not None:
             self._go_on(frame, self._broken_off)
         self._backlog.append(frame)
@@ -150,6 +159,7 @@ class Intake:
         self._health.reset()
         if frame.start_sample > self._backlog.end_sample:
             self._sink.take(Gap(self._backlog.captured_s, frame.start_s, reason))
+            self._silence.goes_on(frame.start_s)
         self._standing.capture_is(Phase.LISTENING)
 
     async def _hold(self) -> None:
@@ -184,20 +194,24 @@ class Intake:
         """Wait until a live source would have had the frame, unless asked to stop."""
         if self._source.live or self._rules.pace is Pace.MAX or self._stop.reason is not None:
             return
-        wait_s = self._began_s + frame.end_s - self._clock.now_s()
+        head_start_s = 0.0 if self._source.can_wait else HEAD_START_S
+        wait_s = self._began_s + frame.end_s - head_start_s - self._clock.now_s()
         if wait_s > 0:
             await _first_of(self._clock.sleep(wait_s), self._stop.wait())
 
-    async def _wait_for_room(self) -> None:
+    async def _wait_for_room(self, frame: Frame) -> None:
         """Do not run far ahead of the service, where the source can wait."""
         if self._source.live:
             return
-        while self._stop.reason is None and self._backlog.waiting_s > self._ahead_s():
+        while self._stop.reason is None and self._backlog.waiting_s > self._ahead_s(frame):
             await self._backlog.changed()
 
-    def _ahead_s(self) -> float:
-        patient = self._source.can_wait or self._backlog.connected
-        return AHEAD_S if patient else OUTAGE_AHEAD_S
+    def _ahead_s(self, frame: Frame) -> float:
+        if self._source.can_wait:
+            return AHEAD_S
+        sounded_s = self._clock.now_s() - self._began_s
+        may_be_recorded = frame.end_s <= sounded_s + AHEAD_S
+        return LONGEST_AHEAD_S if may_be_recorded or not self._backlog.connected else AHEAD_S
 
 
 async def _first_of(*waits: Awaitable[None]) -> None:

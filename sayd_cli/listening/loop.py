@@ -65,8 +65,13 @@ _STEADY_S = 10.0
 neither, the next attempt waits as if there had been none."""
 
 _FAILURES = 3
-"""After so many breakdowns of a service in a row, without a sentence, it is the audio or the
-service itself that is at fault, and a further attempt would end in the same way."""
+"""After so many breakdowns of a service in a row, each soon after it was ready and none with
+anything confirmed, it is the audio or the service itself that is at fault, and a further attempt
+would end in the same way."""
+
+_SOON_S = 60.0
+"""A connection that lasts longer does not break on the audio that is sent again at its start. In a
+silence, a service that ends its connections now and then confirms nothing, and is not at fault."""
 
 
 class Listening:
@@ -138,6 +143,7 @@ class Listening:
             clock=self._clock,
             sink=sink,
             standing=self._standing,
+            silence=self._silence,
             tape=tape,
         )
 
@@ -277,6 +283,8 @@ class Listening:
         first = len(sentences)
         while first > 0 and sentences[first - 1].end_s > confirmed_s:
             first -= 1
+        if first == len(sentences):
+            return ""
         return " ".join(sentence.text for sentence in sentences[max(first - _KNOWN_BEFORE, 0) :])
 
     async def _converse(self, stream: Stream, hearing: Hearing, patience: Patience) -> None:
@@ -312,6 +320,10 @@ class Listening:
         finally:
             self._backlog.connected = False
         hearing.check(complete)
+        if conversation.is_cut_short:
+            if self._assembly.transcript.partial is None:
+                self._confirm(hearing.completed_sample(complete))
+            raise ServiceFailedError("the service ended the session before the audio ended")
 
     def _tell_connected(self, hearing: Hearing, patience: Patience) -> None:
         """The service takes audio: for the first time, or again."""
@@ -362,6 +374,7 @@ class Listening:
             raise cause
         outage = self._outage
         if outage is None:
+            self._give_up_if_at_fault(cause)
             outage = self._outage = self._begin_outage()
             _log.info("the service is lost: %s", cause.message)
         self._give_up_if_hopeless(cause, outage)
@@ -376,7 +389,7 @@ class Listening:
                 what = "listening goes on, and so do attempts"
             self._sink.take(Notice(f"{cause.message}; {what}"))
         self._standing.service_is(Phase.RECONNECTING if self._has_begun else Phase.STARTING)
-        await self._sleep_unless_stopped(delay_s)
+        await self._sleep_until_the_end(delay_s)
 
     def _is_worth_telling(self, cause: SaydError, outage: Outage) -> bool:
         """Not that one attempt failed; nor, at the start, what may be an error in a moment."""
@@ -387,12 +400,18 @@ class Listening:
         is_steady = now_s - self._connected_at_s >= _STEADY_S
         return Outage(now_s, self._random, attempts=0 if is_steady else self._attempts_in_vain)
 
+    def _give_up_if_at_fault(self, cause: SaydError) -> None:
+        """A connection that worked is lost, and why. That none can be made is no such failure."""
+        if not self._has_begun or not isinstance(cause, ServiceFailedError):
+            return
+        if self._clock.now_s() - self._connected_at_s > _SOON_S:
+            self._failures = 0
+        self._failures += 1
+        if self._failures >= _FAILURES:
+            raise RefusedError(cause.message, "try again later") from cause
+
     def _give_up_if_hopeless(self, cause: SaydError, outage: Outage) -> None:
         lasted_s = self._clock.now_s() - outage.began_s
-        if isinstance(cause, ServiceFailedError):
-            self._failures += 1
-            if self._failures >= _FAILURES:
-                raise RefusedError(cause.message, "try again later") from cause
         if not self._has_begun:
             unreachable = isinstance(cause, UnreachableError)
             too_long = unreachable and lasted_s >= self._rules.start_patience_s
@@ -401,15 +420,15 @@ class Listening:
         if not self._source.live and lasted_s >= self._rules.outage_limit_s:
             raise cause
 
-    async def _sleep_unless_stopped(self, seconds: float) -> None:
-        """Wait; when a stop is asked for meanwhile, try once more at once."""
-        if self._stop.reason is not None:
-            await self._clock.sleep(seconds)
-            return
-        tasks = [
-            asyncio.ensure_future(self._clock.sleep(seconds)),
-            asyncio.ensure_future(self._stop.wait()),
-        ]
+    async def _sleep_until_the_end(self, seconds: float) -> None:
+        """Wait; when it is the end meanwhile, of the audio or because somebody asks for it, try
+        once more at once.
+        """
+        tasks = [asyncio.ensure_future(self._clock.sleep(seconds))]
+        if self._stop.reason is None:
+            tasks.append(asyncio.ensure_future(self._stop.wait()))
+        if self._has_begun and not self._backlog.ended:
+            tasks.append(asyncio.ensure_future(self._backlog.over()))
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -439,12 +458,16 @@ class Listening:
         self._failures = 0
         self._silence.heard(report.sentence.end_s, self._backlog.sent_s)
         patience.renew()
-        confirmed_sample = hearing.confirmed_sample(report.sentence)
-        if confirmed_sample > self._confirmed_sample:
-            self._confirmed_sample = confirmed_sample
-            self._backlog.release(confirmed_sample)
+        self._confirm(hearing.confirmed_sample(report.sentence))
         if self._has_had_enough():
             self._stop.request(EndReason.ONCE)
+
+    def _confirm(self, until_sample: int) -> None:
+        """All that was said in the audio before this is told."""
+        if until_sample > self._confirmed_sample:
+            self._confirmed_sample = until_sample
+            self._failures = 0
+            self._backlog.release(until_sample)
 
     def _comes_too_late(self, text: Partial | Final) -> bool:
         if text.start_s is None or not text.text or not self._silence.ended_before(text.start_s):

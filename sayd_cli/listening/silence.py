@@ -20,6 +20,11 @@ class SilenceRule:
         self._word_end_s = max(self._word_end_s or 0.0, end_s)
         self._told_at_s = captured_s
 
+    def goes_on(self, captured_s: float) -> None:
+        """The audio goes on after a gap, at ``captured_s``: in the gap nobody can say anything."""
+        if self._word_end_s is not None:
+            self.heard(captured_s, captured_s)
+
     def ended_before(self, start_s: float) -> bool:
         """Whether a word that begins at ``start_s`` comes too late."""
         if self._limit_s is None or self._word_end_s is None:
