@@ -20,7 +20,7 @@ import pytest
 from sayd_cli.engine.recordings import recording
 from sayd_cli.history.store import SessionStore
 from sayd_cli.server.limits import Limits
-from tests.cli.coded import BEGUN, RATE_HZ, Coded, coded, interrupt
+from tests.cli.coded import BEGUN, RATE_HZ, Coded, coded, interrupt, words_of
 from tests.cli.process import command, environment, sayd
 from tests.engine.wer import word_error_rate
 from tests.faults.engine import CodedEngine
@@ -187,11 +187,12 @@ async def test_sleep_costs_no_word(tmp_path: Path) -> None:
         status, out, err = await listening.rest()
         assert status == 0, err
         assert '"reconnected"' in out
-        assert service.texts() == list(speech.expected_sentences)
+        # The service ends a sentence where it gives its client up.
+        assert words_of(service.texts()) == list(speech.expected_words)
         (session,) = service.sessions()
         for sentence in session:
             word = next(w for w in speech.words() if w.text == sentence.text.split()[0])
-            assert sentence.start_s == pytest.approx(word.start_sample / RATE_HZ, abs=0.01)
+            assert sentence.start_s == pytest.approx(word.start_sample / RATE_HZ, abs=0.2)
         assert service.left_behind() == []
 
 

@@ -39,8 +39,9 @@ from tests.faults.speech import CodedSpeech
 from tests.server.running import KEY, running
 
 RATE_HZ = 16000
-LENGTH_S = 24.0
-SPEED = 8.0
+LENGTH_S = 12.0
+SPEED = 3.0
+"""How much faster than it was spoken, where it is not live."""
 SAFE_AFTER_S = 0.2
 
 _TICK_S = 0.004
@@ -81,6 +82,7 @@ class Case:
     Attributes:
         seed: The seed.
         kill: When to kill ``sayd listen``.
+        live: Fed as fast as it is spoken, as a recorder does, and listened to at that pace.
         times: Whether the service gives times.
         away_s: When the service goes away, counted from the start, and for how long; None for
             never.
@@ -89,6 +91,7 @@ class Case:
 
     seed: int
     kill: Kill
+    live: bool
     times: bool
     away_s: tuple[float, float] | None
     recover_kills: tuple[Kill, ...]
@@ -97,7 +100,8 @@ class Case:
 def drawn(seed: int) -> Case:
     """The case of a seed: killed somewhere in the middle, or near the start or the end."""
     draw = random.Random(seed)
-    said_s = LENGTH_S / SPEED
+    live = draw.random() < 0.3
+    said_s = LENGTH_S if live else LENGTH_S / SPEED
     middle = Kill(Moment.READ, draw.uniform(0, said_s))
     kill = draw.choice(
         (
@@ -120,7 +124,7 @@ def drawn(seed: int) -> Case:
                 )
             )
         )
-    return Case(seed, kill, draw.random() < 0.7, away_s, tuple(recover_kills))
+    return Case(seed, kill, live, draw.random() < 0.7, away_s, tuple(recover_kills))
 
 
 @dataclass(slots=True)
@@ -225,9 +229,10 @@ async def _go_away(proxy: FaultProxy, case: Case) -> None:
 class _Feeding:
     """Speech into a pipe, at a multiple of its pace, and how much of it was read when."""
 
-    def __init__(self, speech: CodedSpeech, fd: int) -> None:
+    def __init__(self, speech: CodedSpeech, fd: int, speed: float) -> None:
         self._pcm = speech.pcm(0, speech.length_samples)
         self._fd = fd
+        self._speed = speed
         self._written_bytes = 0
         self._closed = False
         self._log: list[tuple[float, int]] = [(asyncio.get_running_loop().time(), 0)]
@@ -246,7 +251,7 @@ class _Feeding:
         loop = asyncio.get_running_loop()
         began_s = loop.time()
         while self._written_bytes < len(self._pcm):
-            due_bytes = round((loop.time() - began_s) * SPEED * RATE_HZ) * SAMPLE_BYTES
+            due_bytes = round((loop.time() - began_s) * self._speed * RATE_HZ) * SAMPLE_BYTES
             with contextlib.suppress(BlockingIOError):
                 self._written_bytes += os.write(
                     self._fd, self._pcm[self._written_bytes : due_bytes]
@@ -298,8 +303,9 @@ async def _listen(
 ) -> list[str]:
     """Listen until killed; gives what was printed."""
     out_fd, in_fd = os.pipe()
-    feeding = _Feeding(speech, in_fd)
-    line = command("listen", "-", "--cloud", "-f", "jsonl", "--pace", "max")
+    feeding = _Feeding(speech, in_fd, 1.0 if case.live else SPEED)
+    pace = "realtime" if case.live else "max"
+    line = command("listen", "-", "--cloud", "-f", "jsonl", "--pace", pace)
     try:
         process = await asyncio.create_subprocess_exec(
             *line, stdin=out_fd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env
