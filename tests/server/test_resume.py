@@ -186,6 +186,23 @@ class TestWithHave:
         assert [row["text"] for row in found["transcripts"]] == engine.texts(4)
         assert heard.texts == engine.texts(4)[1:]
 
+    async def test_interim_text_that_became_a_sentence_does_not_come_again(self) -> None:
+        engine = ScriptedEngine()
+        async with running(engine) as base_url:
+            url = (await created(base_url))["websocket_url"]
+            await cut_after(url, engine, audio(4), 64_000, sentences=2)
+            heard = await said(f"{url}&have=1", END)
+        assert heard.kinds == ["ready", "sentence", "complete"]
+
+    async def test_interim_text_that_is_none_yet_does(self) -> None:
+        engine = ScriptedEngine()
+        async with running(engine) as base_url:
+            url = (await created(base_url))["websocket_url"]
+            await cut_after(url, engine, audio(5), 80_000, sentences=2)
+            async with stream(f"{url}&have=2") as connection:
+                await until(connection, "ready")
+                assert (await until(connection, "partial"))["text"] == "word8 word9"
+
     async def test_a_number_that_cannot_be_is_taken_for_all_there_are(self) -> None:
         engine = ScriptedEngine()
         async with running(engine) as base_url:
