@@ -22,6 +22,9 @@ says why: a message must be read to be answered."""
 _CUT_OFF_S = 1
 """How long connections that are left after the drain have to close."""
 
+_PING_S = 1.0
+"""Clients of ours wait 3.5 s for anything."""
+
 _TICK_S = 1.0
 """How often the ``Date`` header is brought up to date."""
 
@@ -86,9 +89,12 @@ async def listening(
         http="h11",
         ws="websockets-sansio",
         ws_max_size=_MESSAGE_LIMIT_BYTES,
+        # While a stream waits for the engine it reads nothing, and so answers no ping: its client
+        # would take it for dead. Pings tell it otherwise.
+        ws_ping_interval=_PING_S,
         # A client that sends a file as fast as it can fills the socket; a pong behind megabytes
         # of audio would come too late. Streams have a limit of their own: ``Limits.idle_s``.
-        ws_ping_interval=None,
+        ws_ping_timeout=None,
         ws_per_message_deflate=False,  # Audio does not get smaller.
         lifespan="off",
         # uvicorn logs the URL of every WebSocket at INFO, and the websockets library every header

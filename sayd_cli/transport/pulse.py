@@ -2,9 +2,9 @@
 
 A WebSocket has no acknowledgements but one: a pong comes after everything sent before its ping was
 read. So pings go along with the audio: while pongs come back the other end reads, however slowly;
-when none does, nor anything else, the connection is dead although it is open. And no more audio is
-sent than a few pings' worth ahead of the last pong: what waits in sockets on the way is neither
-heard nor ours any more.
+when none does, nor anything else (a server that waits for its engine pings, as ours does), the
+connection is dead although it is open. And no more audio is sent than a few pings' worth ahead of
+the last pong: what waits in sockets on the way is neither heard nor ours any more.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from sayd_cli.errors import UnreachableError
 
 if TYPE_CHECKING:
-    from websockets.asyncio.client import ClientConnection
+    from sayd_cli.transport.connection import HeardConnection
 
 EVERY_S = 1.0
 EVERY_BYTES = 1 << 14
@@ -34,6 +34,9 @@ SILENCE_LIMIT_S = 3.5
 """With the second that a ping may be away, a dead connection is noticed within 5 s, also on a
 machine that is busy with other things."""
 
+UNREAD_LIMIT_S = 30.0
+"""However much comes: who reads nothing for so long gets nothing any more, or never will read."""
+
 _LOOK_EVERY_S = 0.1
 
 _DEAF_S = 0.5
@@ -45,15 +48,15 @@ _log = logging.getLogger(__name__)
 class Pulse:
     """Watches one connection, while its context is entered.
 
-    Calling order: ``room`` before each message is sent, ``sent`` after it; ``heard`` with each
-    message that comes. When the connection is found dead it is cut, and ``failure`` says why.
+    Calling order: ``room`` before each message is sent, ``sent`` after it. When the connection is
+    found dead it is cut, and ``failure`` says why.
 
     Args:
         connection: Open.
         host: For the error.
     """
 
-    def __init__(self, connection: ClientConnection, host: str) -> None:
+    def __init__(self, connection: HeardConnection, host: str) -> None:
         self.failure: UnreachableError | None = None
         self._connection = connection
         self._host = host
@@ -64,11 +67,15 @@ class Pulse:
         self._pinged_s = 0.0
         self._unanswered = 0
         self._silent_s = 0.0
+        """For how long nothing has come, since it was asked."""
+        self._unread_s = 0.0
+        """For how long no pong has come, since it was asked."""
         self._progress = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Pulse:
         self._pinged_s = monotonic()
+        self._connection.on_data = self._heard
         self._start(self._watch())
         return self
 
@@ -78,6 +85,7 @@ class Pulse:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._connection.on_data = None
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -94,8 +102,7 @@ class Pulse:
         if self._sent_bytes - self._pinged_bytes >= EVERY_BYTES:
             self._ping()
 
-    def heard(self) -> None:
-        """Something came."""
+    def _heard(self) -> None:
         self._silent_s = 0.0
 
     def _is_over(self) -> bool:
@@ -113,18 +120,22 @@ class Pulse:
             now_s = monotonic()
             # Who was deaf must not blame the other end for it.
             if self._unanswered:
-                self._silent_s += min(now_s - looked_s, _DEAF_S)
+                waited_s = min(now_s - looked_s, _DEAF_S)
+                self._silent_s += waited_s
+                self._unread_s += waited_s
             looked_s = now_s
             if self._silent_s >= SILENCE_LIMIT_S:
-                self._cut()
+                self._cut(SILENCE_LIMIT_S)
+            elif self._unread_s >= UNREAD_LIMIT_S:
+                self._cut(UNREAD_LIMIT_S)
             elif now_s - self._pinged_s >= EVERY_S and not self._unanswered:
                 self._ping()
         self._progress.set()
 
-    def _cut(self) -> None:
-        _log.info("nothing comes from %s any more", self._host)
+    def _cut(self, limit_s: float) -> None:
+        _log.info("no answer from %s for %g s", self._host, limit_s)
         self.failure = UnreachableError(
-            f"the connection to {self._host} is dead: no answer for {SILENCE_LIMIT_S:g} s",
+            f"the connection to {self._host} is dead: no answer for {limit_s:g} s",
             "check the network",
         )
         self._connection.transport.abort()
@@ -133,7 +144,7 @@ class Pulse:
         self._pinged_s = monotonic()
         self._pinged_bytes = self._sent_bytes
         if not self._unanswered:
-            self._silent_s = 0.0
+            self._silent_s = self._unread_s = 0.0
         self._unanswered += 1
         self._start(self._wait_for_pong(self._sent_bytes))
 
@@ -146,5 +157,5 @@ class Pulse:
             await pong
             self._unanswered -= 1
             self._taken_bytes = max(self._taken_bytes, sent_bytes)
-            self._silent_s = 0.0
+            self._unread_s = 0.0
             self._progress.set()

@@ -25,6 +25,7 @@ from sayd_cli.errors import (
     UnreachableError,
 )
 from sayd_cli.model.secret import MASK, SecretUrl
+from sayd_cli.transcript.sanitize import sanitize
 from sayd_cli.transport.address import is_loopback, shown_host
 from sayd_cli.transport.pulse import Pulse
 from sayd_cli.transport.retry import retry_after_s
@@ -96,8 +97,6 @@ class WebSocketStream:
             return None
         except ConnectionClosed as exc:
             raise self._closed(exc) from exc
-        if self._pulse is not None:
-            self._pulse.heard()
         return self._masked(message) if isinstance(message, str) else message
 
     def _masked(self, text: str) -> str:
@@ -141,6 +140,8 @@ async def open_stream(
         ProxyError,
     )
 
+    from sayd_cli.transport.connection import HeardConnection
+
     host = shown_host(url.reveal())
     secrets = _query_values(url.reveal())
     logger = logging.getLogger(__name__)
@@ -151,6 +152,7 @@ async def open_stream(
         connection = await connect(
             _continuing(url.reveal(), have),
             logger=logger,
+            create_connection=HeardConnection,
             user_agent_header=f"sayd/{__version__}",
             # Audio does not get smaller by deflate; its delay would be for nothing.
             compression=None,
@@ -182,6 +184,7 @@ async def open_stream(
         raise UnreachableError(
             f"cannot reach {host}: {exc}", "check the network, or use --local"
         ) from exc
+    assert isinstance(connection, HeardConnection)
     _bound_send_buffer(connection)
     try:
         if watched:
@@ -236,7 +239,7 @@ def _closed(exc: ConnectionClosed, host: str, masked: Callable[[str], str]) -> S
         return ProtocolError(f"{host} sent what a WebSocket may not: {exc.sent.reason}")
     if exc.rcvd is None:
         return UnreachableError(f"the connection to {host} was lost", "check the network")
-    reason = masked("".join(char for char in exc.rcvd.reason if char.isprintable()))
+    reason = masked(sanitize(exc.rcvd.reason))
     shown = f"{reason} ({exc.rcvd.code})" if reason else f"close code {exc.rcvd.code}"
     if exc.rcvd.code in _TRY_LATER:
         return BusyError(f"{host} ended the stream: {shown}", "try again later")

@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 
 from sayd_cli.model.audio import Frame, Interruption
 from sayd_cli.server.limits import Limits
-from tests.faults.engine import CodedEngine
+from sayd_cli.transport.pulse import SILENCE_LIMIT_S
+from tests.faults.engine import CodedEngine, CodedStream
 from tests.faults.plan import Direction, HalfOpen, Stall
 from tests.faults.proxy import HOST, FaultProxy
 from tests.faults.run import Ledger, Microphone, listen
@@ -70,6 +71,38 @@ async def noticing_times_s(count: int, seed: int = 0) -> list[float]:
 async def test_a_dead_connection_is_noticed_within_five_seconds() -> None:
     for noticed_s in await noticing_times_s(8):
         assert noticed_s < NOTICED_S + SLACK_S
+
+
+class Holding(CodedEngine):
+    """Takes nothing for a while, in the midst of its audio, as one that waits for its turn does."""
+
+    def open_stream(self, sample_rate_hz: int) -> CodedStream:
+        return _HoldingStream(self, sample_rate_hz)
+
+
+class _HoldingStream(CodedStream):
+    _taken = 0
+
+    async def feed(self, pcm: bytes) -> None:
+        self._taken += 1
+        if self._taken == 10:
+            await asyncio.sleep(SILENCE_LIMIT_S + 2.0)
+        await super().feed(pcm)
+
+
+async def test_one_whose_engine_is_late_is_kept() -> None:
+    speech = CodedSpeech(6.0, 6)
+    ledger = Ledger()
+    limits = Limits(streams_per_key=None)
+    async with (
+        running(Holding(), limits=limits) as url,
+        FaultProxy(HOST, urlsplit(url).port or 0) as proxy,
+        asyncio.timeout(30),
+    ):
+        await listen(Microphone(speech, 5.0), proxy, ledger, Random(6))
+    heard = [sentence.text for sentence in ledger.sentences]
+    assert score(heard, speech.expected_words).is_perfect
+    assert ledger.reconnections == []
 
 
 async def test_one_that_stands_still_for_less_is_kept() -> None:
