@@ -256,6 +256,9 @@ class _Feeding:
                 self._written_bytes += os.write(
                     self._fd, self._pcm[self._written_bytes : due_bytes]
                 )
+            # While the pipe is full, nothing is said: a recorder loses what it cannot write.
+            late_bytes = min(due_bytes, len(self._pcm)) - self._written_bytes
+            began_s += late_bytes / SAMPLE_BYTES / RATE_HZ / self._speed
             self.note()
             await asyncio.sleep(_TICK_S)
         while self.note() < len(self._pcm):  # noqa: ASYNC110 - what is waited for knows no events
