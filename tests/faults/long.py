@@ -1,7 +1,8 @@
 """The long run of the disturbed sessions: ``python -m tests.faults.long``.
 
 Each session has its own seed, which decides what is said, under which conditions, and the faults.
-Prints what went wrong, and leaves with 1 if anything did.
+With ``--real`` it is real speech and the real engine, half of the sessions on a server that keeps
+streams, half on one that does not. Prints what went wrong, and leaves with 1 if anything did.
 """
 
 from __future__ import annotations
@@ -14,9 +15,17 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 
+from sayd_cli.engine.embedded import EmbeddedEngine
+from sayd_cli.server.limits import Limits
+from tests.faults.real import Hearing, both, errors_undisturbed, real_session
 from tests.faults.run import Conditions, Outcome, disturbed_session
+from tests.server.running import running
 
 AT_ONCE = 8
+
+_SERVERS = {False: "streams are kept", True: "every outage takes a new session"}
+
+_POINT = 0.01
 
 
 @dataclass
@@ -102,20 +111,74 @@ async def run(sessions: int, faults: int, seed: int) -> Tally:
     return tally
 
 
+@dataclass
+class RealTally:
+    """What became of the sessions with the real engine on one kind of server."""
+
+    words: int = 0
+    errors: int = 0
+    reconnections: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def add(self, hearing: Hearing) -> None:
+        """Count one session."""
+        self.words += hearing.words
+        self.errors += hearing.errors
+        self.reconnections += hearing.reconnections
+        self.counts += hearing.counts
+
+    @property
+    def rate(self) -> float:
+        """Word errors over words."""
+        return self.errors / max(1, self.words)
+
+
+async def run_real(sessions: int, faults: int, seed: int) -> bool:
+    """So many sessions on each kind of server; whether all was well."""
+    recording = both()
+    tallies = {False: RealTally(), True: RealTally()}
+    engine = EmbeddedEngine()
+    async with running(engine, limits=Limits(streams_per_key=None)) as url:
+        undisturbed = await errors_undisturbed(engine, recording) / recording.words
+        for own_seed in range(seed, seed + sessions):
+            for hearing in await asyncio.gather(
+                real_session(url, recording, own_seed, faults, plain=False),
+                real_session(url, recording, own_seed, faults, plain=True),
+            ):
+                tallies[hearing.plain].add(hearing)
+                print(
+                    f"seed {own_seed}, {_SERVERS[hearing.plain]}: {hearing.counts.total()} faults,"
+                    f" {hearing.errors} errors in {hearing.words} words",
+                    flush=True,
+                )
+    print(f"undisturbed: word error rate {undisturbed:.2%} of {recording.words} words")
+    for plain, tally in tallies.items():
+        print(
+            f"{_SERVERS[plain]}: word error rate {tally.rate:.2%} of {tally.words} words,"
+            f" {tally.counts.total()} faults, {tally.reconnections} reconnections"
+        )
+    return all(tally.rate <= undisturbed + _POINT for tally in tallies.values())
+
+
 def main() -> int:
     """Run as the command line says."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults.long", description=__doc__)
-    parser.add_argument("--sessions", type=int, default=100)
+    parser.add_argument("--sessions", type=int, help="100; with --real 6 on each kind of server")
     parser.add_argument("--faults", type=int, default=10, help="in each session")
     parser.add_argument("--seed", type=int, default=0, help="of the first session")
+    parser.add_argument("--real", action="store_true", help="real speech and the real engine")
     options = parser.parse_args()
     # Engines break on purpose, and the server logs each time.
     logging.disable(logging.ERROR)
     began_s = time.monotonic()
-    tally = asyncio.run(run(options.sessions, options.faults, options.seed))
-    print("\n".join(tally.lines()))
+    if options.real:
+        is_well = asyncio.run(run_real(options.sessions or 6, options.faults, options.seed))
+    else:
+        tally = asyncio.run(run(options.sessions or 100, options.faults, options.seed))
+        print("\n".join(tally.lines()))
+        is_well = tally.is_perfect
     print(f"{time.monotonic() - began_s:.0f} s")
-    return 0 if tally.is_perfect else 1
+    return 0 if is_well else 1
 
 
 if __name__ == "__main__":

@@ -265,7 +265,7 @@ async def disturbed_session(
         enough = asyncio.Event()
         microphone = Microphone(speech, conditions.speed, enough)
         ledger = Ledger()
-        watching = asyncio.create_task(_until_done(proxy, microphone, enough))
+        watching = asyncio.create_task(until_done(proxy, microphone, enough))
         try:
             recoveries = await listen(microphone, proxy, ledger, Random(seed), spool)
         finally:
@@ -287,7 +287,7 @@ async def disturbed_session(
         )
 
 
-async def _until_done(
+async def until_done(
     proxy: FaultProxy, microphone: Microphone, enough: asyncio.Event, limit_s: float = 60.0
 ) -> None:
     """End the silence when the plan is worked off; what then still waits for its chance is let
