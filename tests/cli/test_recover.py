@@ -29,6 +29,7 @@ from tests.waiting import wait_until
 KILLS = 10
 
 
+@pytest.mark.timeout(300)
 async def test_nothing_is_lost_by_kills_at_random_instants() -> None:
     # The long run asks for 0.2 s; a machine that does other things too may stand still for longer.
     cases = kill_many(range(KILLS), jobs=2, safe_after_s=1.0)
