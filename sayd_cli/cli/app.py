@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import sys
-import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -188,9 +187,9 @@ def _usage_remedy(wanted: str) -> str:
 
 
 def _fail(message: str, remedy: str, status: int, *, debug: bool = False) -> int:
-    from sayd_cli.cli.messages import complain
+    from sayd_cli.cli.messages import complain, trace
 
     if debug:
-        traceback.print_exc()
+        trace()
     complain(message, remedy)
     return status

@@ -6,13 +6,13 @@ There is no option that takes it: it would show in ``ps`` and in the shell's his
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import sys
 from typing import Annotated
 
 import typer
 
+from sayd_cli.cli.json_text import json_text
 from sayd_cli.errors import KeyMissingError, KeyRefusedError, SaydError, UsageError
 from sayd_cli.model.secret import MASK, Secret
 
@@ -78,7 +78,7 @@ def status(
             "shown": None if found is None else shown_key(found.key),
             "service": service,
         }
-        write(sys.stdout, f"{json.dumps(told, ensure_ascii=False)}\n")
+        write(sys.stdout, f"{json_text(told, indent=None)}\n")
         if found is None:
             raise typer.Exit(KeyMissingError.exit_status)
         return

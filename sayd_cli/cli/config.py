@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from dataclasses import dataclass
@@ -10,6 +9,8 @@ from enum import Enum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from sayd_cli.cli.json_text import json_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,7 +45,7 @@ class _Row:
         """The value as the file would have it."""
         if self.value is None:
             return f"({self.note})" if self.note else ""
-        return json.dumps(self.value, ensure_ascii=False, default=str)
+        return json_text(self.value, indent=None)
 
 
 @app.callback(invoke_without_command=True)
@@ -59,8 +60,11 @@ def path() -> None:
     from sayd_cli.render.terminal import write
     from sayd_cli.settings.environment import read_variables
     from sayd_cli.settings.paths import config_path
+    from sayd_cli.transcript.sanitize import sanitize
 
-    write(sys.stdout, f"{config_path(read_variables(os.environ))}\n")
+    name = str(config_path(read_variables(os.environ)))
+    # A program gets the name as it is; a terminal is not to be steered by it.
+    write(sys.stdout, f"{sanitize(name) if sys.stdout.isatty() else name}\n")
 
 
 @app.command("show", help="Show every setting, its value, and where that comes from.")
@@ -88,7 +92,7 @@ def show(
             ],
             "key": None if source is None else source.value,
         }
-        write(sys.stdout, f"{json.dumps(told, ensure_ascii=False, indent=2, default=str)}\n")
+        write(sys.stdout, f"{json_text(told)}\n")
         return
     key = "not set" if source is None else f"set ({source.value})"
     write_table(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 from typing import Annotated
 
 import typer
+
+from sayd_cli.cli.json_text import json_text
 
 _HEARS = {"microphone": "the room", "monitor": "this machine"}
 
@@ -43,7 +44,7 @@ def list_(
             }
             for device in inputs
         ]
-        write(sys.stdout, json.dumps(rows, ensure_ascii=False, indent=2) + "\n")
+        write(sys.stdout, json_text(rows) + "\n")
         return
     write_table(
         sys.stdout,

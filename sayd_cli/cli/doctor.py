@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import sys
 from collections.abc import AsyncGenerator
@@ -11,6 +10,8 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from sayd_cli.cli.json_text import json_text
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -54,7 +55,7 @@ async def _report(local: bool | None, *, as_json: bool) -> int:
     status = next((finding.exit_status for finding in found if finding.exit_status), 0)
     if as_json:
         rows = [finding.to_json() for finding in found]
-        write(sys.stdout, json.dumps(rows, ensure_ascii=False, indent=2) + "\n")
+        write(sys.stdout, json_text(rows) + "\n")
     else:
         say("sayd listen works here" if status == 0 else "sayd listen does not work here yet")
     return status

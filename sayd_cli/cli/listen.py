@@ -159,6 +159,7 @@ def command(
     from sayd_cli.model.session import BackendName, SessionSettings
     from sayd_cli.server.binding import parse_address
     from sayd_cli.settings.environment import BackendChoice, read_environment
+    from sayd_cli.transcript.sanitize import sanitize
 
     for option, seconds in (("--duration", duration), ("--until-silence", until_silence)):
         if seconds is not None and not 0 < seconds < float("inf"):
@@ -170,12 +171,13 @@ def command(
     if backend is BackendName.LOCAL:
         _check_local_language(language)
     chosen_for_them = local is None and environment.backend is BackendChoice.AUTO
+    sent_at = pace or (Pace.MAX if backend is BackendName.LOCAL else Pace.REALTIME)
     plan = Plan(
         source=_source(source, device, rate),
         backend=backend,
         settings=settings,
         rules=Rules(
-            pace=pace or (Pace.MAX if backend is BackendName.LOCAL else Pace.REALTIME),
+            pace=sent_at,
             once=once,
             duration_s=duration,
             until_silence_s=until_silence,
@@ -186,9 +188,10 @@ def command(
             timestamps=timestamps,
             quiet=quiet,
             keys=source != "-",
-            title=name,
+            paced=source is None or sent_at is Pace.REALTIME,
+            title=sanitize(name),
         ),
-        title=name,
+        title=sanitize(name),
         keep=not no_history,
         record=_not_the_source("--record", record, source),
         outlets=Outlets(

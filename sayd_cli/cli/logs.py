@@ -7,9 +7,17 @@ import sys
 from pathlib import Path
 
 from sayd_cli.errors import UsageError
+from sayd_cli.transcript.sanitize import sanitize
 
 _FORMAT = "%(asctime)s %(name)s %(levelname)s %(message)s"
 _TO_STDERR = "debug"
+
+
+class _SafeFormatter(logging.Formatter):
+    """What others say, in a message or a traceback, does not steer a terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return "\n".join(sanitize(line) for line in super().format(record).split("\n"))
 
 
 def configure_logging(*, debug: bool, wanted: str) -> None:
@@ -30,7 +38,7 @@ def configure_logging(*, debug: bool, wanted: str) -> None:
     if debug or not handlers:
         handlers.append(logging.StreamHandler(sys.stderr))
     for handler in handlers:
-        handler.setFormatter(logging.Formatter(_FORMAT))
+        handler.setFormatter(_SafeFormatter(_FORMAT))
     logger = logging.getLogger("sayd_cli")
     logger.handlers[:] = handlers
     logger.setLevel(logging.DEBUG if debug or wanted else logging.ERROR)

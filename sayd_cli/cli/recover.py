@@ -110,8 +110,10 @@ def _begins(reference: str, interrupted: Interrupted) -> bool:
 
 
 def _described(interrupted: Interrupted) -> str:
+    from sayd_cli.transcript.sanitize import sanitize
+
     label = interrupted.label
-    title = f", {label.title}" if label.title else ""
+    title = f", {sanitize(label.title)}" if label.title else ""
     return f"{_local_time(label.started_at)}, {interrupted.audio_s:.0f} s of audio{title}"
 
 
@@ -223,7 +225,7 @@ def _finish(
             backend=backend,
             settings=label.settings,
             rules=Rules(),
-            show=Show(timestamps=how.timestamps, quiet=how.quiet, keys=False),
+            show=Show(timestamps=how.timestamps, quiet=how.quiet, keys=False, paced=False),
             title=label.title,
             resumed=Resumed(labelled, label.session_id, heard),
         ),

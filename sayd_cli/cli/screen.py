@@ -30,6 +30,7 @@ class Show:
         quiet: Results and errors only.
         keys: Keys may be read from standard input: it is not where the audio comes from.
         title: What the user calls the run; may be empty.
+        paced: The audio comes at the pace of speech, so a service may fall behind it.
     """
 
     format: Format = Format.TEXT
@@ -38,6 +39,7 @@ class Show:
     quiet: bool = False
     keys: bool = True
     title: str = ""
+    paced: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,9 @@ def screen(show: Show, backend: BackendName) -> Iterator[Screen]:
 
 
 def _live_view(stream: TextIO, show: Show, backend: BackendName, *, keys: bool) -> LiveView:
-    return LiveView(stream, backend=backend, timestamps=show.timestamps, keys=keys)
+    return LiveView(
+        stream, backend=backend, timestamps=show.timestamps, keys=keys, paced=show.paced
+    )
 
 
 def _shown(view: LiveView, show: Show) -> Sink:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import sys
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sayd_cli.cli.json_text import json_text
 from sayd_cli.errors import NotFoundError, UsageError
 from sayd_cli.model.audio import Codec
 from sayd_cli.transcript.formats import Format
@@ -85,14 +85,14 @@ def create(
         url = session.websocket_url.reveal() if reveal else str(session.websocket_url)
         if as_json:
             _print(
-                json.dumps(
+                json_text(
                     {
                         "session_id": session.session_id,
                         "websocket_url": url,
                         "language": session.language,
                         "stt_service": session.stt_service,
                     },
-                    ensure_ascii=False,
+                    indent=None,
                 )
             )
         else:
@@ -123,7 +123,7 @@ def list_(
     else:
         summaries = asyncio.run(_kept_by_service(limit, offset))
     if as_json:
-        _print(json.dumps(encode_summaries(summaries), ensure_ascii=False, indent=2))
+        _print(json_text(encode_summaries(summaries)))
     else:
         _print_table(summaries)
 
@@ -159,6 +159,7 @@ def show(
     from sayd_cli.model.session import BackendName
     from sayd_cli.render.outputs import check_outputs
     from sayd_cli.transcript.formats import encoder
+    from sayd_cli.transcript.records import safe_record
 
     files = outputs or []
     check_outputs(files)
@@ -166,7 +167,8 @@ def show(
     if choose_backend(environment, local=local) is BackendName.LOCAL:
         record = _found_here(environment, reference)
     else:
-        record = asyncio.run(_found_at_service(reference))
+        # What was heard here was made safe when it was.
+        record = safe_record(asyncio.run(_found_at_service(reference)))
     with Exporter(passes=len(files) + 1) as exporter:
         for path in files:
             exporter.file(path, record, timestamps=timestamps)
@@ -208,7 +210,7 @@ def search(
     shown = matches[:limit]
     if as_json:
         rows = [_match_fields(match) for match in shown]
-        _print(json.dumps(rows, ensure_ascii=False, indent=2))
+        _print(json_text(rows))
     else:
         write_matches(sys.stdout, shown)
     if not matches:

@@ -29,6 +29,7 @@ from sayd_cli.model.record import SessionRecord
 from sayd_cli.model.secret import MASK, Secret
 from sayd_cli.model.session import Session, SessionSettings, SessionSummary
 from sayd_cli.protocol import rest
+from sayd_cli.transcript.sanitize import sanitize
 from sayd_cli.transport.address import is_loopback, is_service_address, shown_address, shown_host
 from sayd_cli.transport.retry import retry_after_s
 
@@ -232,7 +233,7 @@ def _refusal(answer: _Answer, host: str, key: Secret) -> SaydError:
     except ValueError:
         said = ""
     # What a server says goes to a terminal: no control characters, and not a page of HTML.
-    said = "".join(char for char in said if char.isprintable())
+    said = sanitize(said)
     # Some quote the key that they refuse.
     said = said.replace(key.reveal(), MASK)[:_ERROR_CHARS]
     status = answer.status

@@ -38,10 +38,16 @@ def cloud(service: Hostile, tmp_path: Path) -> dict[str, str]:
     "arguments",
     [
         ("list",),
+        ("list", "--json"),
+        ("show", "hostile"),
+        ("show", "hostile", "-t"),
+        ("show", "hostile", "-f", "jsonl"),
         ("show", "hostile", "-f", "srt"),
         ("show", "hostile", "-f", "vtt"),
         ("show", "hostile", "-f", "md"),
+        ("show", "h\u202eo\x1b[2Jst"),
         ("create",),
+        ("create", "--json"),
     ],
 )
 def test_what_the_service_keeps_is_shown_without_steering(
@@ -124,7 +130,9 @@ def test_a_name_is_kept_and_shown_without_steering(tmp_path: Path) -> None:
     assert unsafe(result.stdout + result.stderr) == set()
     for arguments in (
         ("list", "--local"),
+        ("list", "--local", "--json"),
         ("show", "last", "--local", "-f", "md"),
+        ("search", "ever", "--json"),
         ("delete", "last", "--yes"),
     ):
         result = sayd("sessions", *arguments, env=home)
@@ -132,7 +140,11 @@ def test_a_name_is_kept_and_shown_without_steering(tmp_path: Path) -> None:
         assert unsafe(result.stdout + result.stderr) == set(), arguments
 
 
-def test_settings_are_shown_without_steering() -> None:
+def test_settings_are_shown_without_steering(tmp_path: Path) -> None:
+    home = {"SAYD_HOME": str(tmp_path / TYPED)}
+    for arguments in (("config", "show"), ("config", "show", "--json")):
+        result = sayd(*arguments, env=home)
+        assert unsafe(result.stdout + result.stderr) == set(), arguments
     steered = {"SAYD_BASE_URL": f"http://127.0.0.1:1/{TYPED}"}
     for arguments in (("config", "show"), ("auth", "status"), ("sessions", "list", "--cloud")):
         result = sayd(*arguments, env={**steered, "SAYD_API_KEY": "any"})
