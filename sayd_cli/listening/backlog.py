@@ -82,6 +82,10 @@ class Backlog:
         """Nothing more will come."""
         return self._ended
 
+    def is_sent_up_to(self, position: int) -> bool:
+        """Whether nothing is left to be sent after ``position``, nor ever will be."""
+        return self._ended and position >= self.end_sample
+
     def append(self, frame: Frame) -> None:
         """Keep captured audio; it is safe once this returns."""
         if frame.start_sample > self.end_sample:

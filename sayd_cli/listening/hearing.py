@@ -57,6 +57,8 @@ class Hearing:
         self.feeding = feeding
         self.is_resuming = streamed_s > 0
         """The next connection is to a stream that was open before."""
+        self.is_asked_to_end = False
+        """``end`` was sent, on this connection or an earlier one."""
         self._sequence = Sequence()
         self._overlap = Overlap(known)
         self._clock = clock

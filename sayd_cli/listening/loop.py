@@ -303,6 +303,7 @@ class Listening:
             await hearing.feeding.run(conversation)
             self._standing.service_is(Phase.FINISHING)
             patience.hurry(0.0)
+            hearing.is_asked_to_end = True
             await conversation.end()
 
         try:
@@ -320,7 +321,11 @@ class Listening:
         finally:
             self._backlog.connected = False
         hearing.check(complete)
-        if conversation.is_cut_short:
+        # A stream that is continued after its end says so at once, before it is asked again.
+        is_all_heard = hearing.is_asked_to_end and self._backlog.is_sent_up_to(
+            hearing.feeding.position
+        )
+        if conversation.is_cut_short and not is_all_heard:
             if self._assembly.transcript.partial is None:
                 self._confirm(hearing.completed_sample(complete))
             raise ServiceFailedError("the service ended the session before the audio ended")

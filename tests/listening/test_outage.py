@@ -273,6 +273,32 @@ async def test_a_stream_that_the_service_continues_is_sent_only_what_it_lacks() 
     assert [c.have for c in service.connections] == [None, 2, 7]
 
 
+async def test_a_stream_that_ended_is_complete_before_it_is_asked_again() -> None:
+    source = UniqueSource(2)
+    hears = Continuing(source, {})
+    service = ScriptedService(ready=hears.ready)
+
+    def loses_the_end(message: ClientMessage, service: ScriptedService) -> Answers:
+        if isinstance(message, End) and len(service.connections) == 1:
+            return [UnreachableError("cut")]
+        if len(service.connections) == 2:
+            return []  # it has said all it has to say
+        return hears(message, service)
+
+    def ready(service: ScriptedService) -> Ready:
+        if len(service.connections) == 2:
+            told = '{"type":"complete","sentences":2}'
+            asyncio.get_running_loop().call_soon(service.connection.say_raw, told)
+        return hears.ready(service)
+
+    service.hears, service.ready = loses_the_end, ready
+    run = Run(source, service)
+    ended = await run.go()
+    assert run.recorder.texts == expected(2)
+    assert ended.reason is EndReason.EOF
+    assert (service.sessions, len(service.connections)) == (1, 2)
+
+
 async def test_a_stream_that_says_there_was_more_is_asked_for_it() -> None:
     source = UniqueSource(2)
     hears = Continuing(source, {})
