@@ -77,6 +77,10 @@ class Line:
                 await self.websocket.send_text(self.protocol.send(message))
             except WebSocketDisconnect:
                 self._deaf = True
+            except RuntimeError:
+                # What uvicorn makes of a client that left while it was being accepted.
+                if await self.receive() is not None:
+                    raise
         return not self._gone and not self._deaf
 
     async def fail(self, message: str, code: int) -> None:
