@@ -19,8 +19,9 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Protocol, TypeVar
 
-from tests.faults.frames import CLOSE, Splitter, WireFrame, text_frame
+from tests.faults.frames import CLOSE, Splitter, WireFrame
 from tests.faults.line import Line, Network
+from tests.faults.plain import PlainServer
 from tests.faults.plan import Answer, Direction, Duplicate, Fault, Reorder, Truncate
 
 READ_BYTES = 1 << 16
@@ -35,7 +36,6 @@ LINGER_S = 1.0
 unread bytes in it sends an RST, not a FIN."""
 
 _MOVABLE = ("sentence", "partial", "complete")
-_OUR_OWN = ("index", "resume_s", "received_samples", "sentences")
 _HEAD_END = b"\r\n\r\n"
 _RESET_AT_CLOSE = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
 _LENGTH = re.compile(rb"^content-length:\s*(\d+)", re.IGNORECASE | re.MULTILINE)
@@ -52,7 +52,7 @@ class Owner(Protocol):
 
     upstream: tuple[str, int]
     network: Network
-    plain: bool
+    plain: PlainServer | None
 
     def take(self, kind: type[F], suits: Callable[[F], bool] = ...) -> F | None:
         """A fault that waits for its occasion, which is this."""
@@ -68,10 +68,6 @@ class Owner(Protocol):
 
     def passed(self, count_bytes: int) -> None:
         """A stream carried so many bytes."""
-        ...
-
-    def is_gone(self, target: bytes) -> bool:
-        """Whether the stream of that URL cannot be had again; it is being opened now."""
         ...
 
 
@@ -265,7 +261,8 @@ class Connection:
             if not data:
                 break
             for arrived in splitter.take(data):
-                frames, swapped = swap.take(_plain(arrived) if self._owner.plain else arrived)
+                message = self._owner.plain.message(arrived) if self._owner.plain else arrived
+                frames, swapped = swap.take(message)
                 for frame in frames:
                     if await self._truncate(frame, Direction.DOWN, down):
                         return
@@ -316,9 +313,16 @@ class Connection:
             self._owner.log(answer, [self], head.split(b"?")[0].split(b"\r")[0].decode("latin-1"))
             writer.write(_answered(answer))
             return None
-        if is_upgrade and self._owner.is_gone(head.split(b" ", 2)[1]):
-            writer.write(_answered(Answer(409)))
-            return None
+        if is_upgrade and self._owner.plain is not None:
+            asked = head.split(b" ", 2)[1]
+            try:
+                target = await self._owner.plain.target(asked, self._owner.upstream)
+            except OSError:
+                return None
+            if target is None:
+                writer.write(_answered(Answer(409)))
+                return None
+            head = head.replace(asked, target, 1)
         # Without extensions no message is compressed: one that comes twice can still be read.
         raw = _EXTENSIONS.sub(b"", head) + body
         return _Request(raw, is_upgrade, _CHUNKED.search(head) is not None)
@@ -377,14 +381,6 @@ class _Swap:
 async def _carry_bytes(reader: asyncio.StreamReader, line: Line) -> None:
     while data := await reader.read(READ_BYTES):
         await line.put(data)
-
-
-def _plain(frame: WireFrame) -> WireFrame:
-    """The frame without what the Listen API does not promise."""
-    if frame.kind is None:
-        return frame
-    said = json.loads(frame.payload)
-    return text_frame(json.dumps({name: said[name] for name in said if name not in _OUR_OWN}))
 
 
 def _answered(answer: Answer) -> bytes:

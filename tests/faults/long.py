@@ -102,6 +102,8 @@ async def run(sessions: int, faults: int, seed: int) -> Tally:
                 print(tally.failed[-1], flush=True)
                 continue
             tally.add(outcome)
+            if outcome.recoveries:
+                print(f"seed {own_seed}: recovered, {outcome.ended}", flush=True)
             if not outcome.is_perfect:
                 print(outcome.explain(), flush=True)
             if tally.sessions % 10 == 0:

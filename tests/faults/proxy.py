@@ -20,6 +20,7 @@ from typing import TypeVar
 
 from tests.faults.connection import READ_BYTES, SOCKET_BYTES, Connection
 from tests.faults.line import Network
+from tests.faults.plain import Plain, PlainServer
 from tests.faults.plan import (
     Answer,
     Cut,
@@ -71,9 +72,7 @@ class FaultProxy:
         upstream_host: Where the server is.
         upstream_port: Its port.
         faults: What is to happen by itself.
-        plain: The server is made one that does no more than the Listen API promises: its messages
-            lose the numbers, and what they say of continuing a stream, but not the times; and a
-            stream's URL can be used once.
+        plain: The server is made one that does no more than the Listen API promises.
 
     Attributes:
         upstream: Where new connections go to; may be changed.
@@ -87,18 +86,16 @@ class FaultProxy:
         upstream_port: int,
         faults: Faults | None = None,
         *,
-        plain: bool = False,
+        plain: Plain | None = None,
     ) -> None:
         self.upstream = upstream_host, upstream_port
         self.faults = faults
-        self.plain = plain
+        self.plain = PlainServer(plain) if plain is not None else None
         self.network = Network(random.Random(faults.seed if faults else 0))
         self.injected: list[Injected] = []
         self.refused = 0
         self._waiting: list[Fault] = []
         """Faults whose occasion is yet to come; as many as were injected."""
-        self._used: set[bytes] = set()
-        """The targets of streams; of a plain server only."""
         self._connections: list[Connection] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_closed = False
@@ -235,14 +232,6 @@ class FaultProxy:
     def passed(self, count_bytes: int) -> None:
         """For connections: a stream carried so many bytes."""
         self._schedule.passed(count_bytes)
-
-    def is_gone(self, target: bytes) -> bool:
-        """For connections: the stream of that URL cannot be had again; it is being opened now."""
-        if not self.plain:
-            return False
-        is_gone = target in self._used
-        self._used.add(target)
-        return is_gone
 
     async def _listen(self) -> None:
         bound = self._bound()

@@ -14,6 +14,7 @@ from tests.engine.listening import hear
 from tests.engine.references import BECKETT, TWO_CITIES
 from tests.engine.signals import pcm16, speech
 from tests.engine.wer import normalized_words, word_errors
+from tests.faults.plain import Plain
 from tests.faults.plan import TRANSIENT, Duplicate, Fault, Faults, Reorder
 from tests.faults.proxy import HOST, FaultProxy
 from tests.faults.run import RATE_HZ, Ledger, Microphone, listen, until_done
@@ -111,7 +112,9 @@ async def real_session(
     ledger = Ledger()
     enough = asyncio.Event()
     microphone = Microphone(recording, SPEED, enough)
-    async with FaultProxy(HOST, urlsplit(url).port or 0, plan, plain=plain) as proxy:
+    async with FaultProxy(
+        HOST, urlsplit(url).port or 0, plan, plain=Plain.ONCE if plain else None
+    ) as proxy:
         watching = asyncio.create_task(until_done(proxy, microphone, enough))
         try:
             await listen(microphone, proxy, ledger, Random(seed))

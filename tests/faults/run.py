@@ -29,6 +29,7 @@ from sayd_cli.server.limits import Limits
 from sayd_cli.spool.memory import MemorySpool
 from sayd_cli.transport.service import Service
 from tests.faults.engine import CodedEngine
+from tests.faults.plain import Plain
 from tests.faults.plan import TRANSIENT, Duplicate, Fault, Faults, Reorder
 from tests.faults.proxy import FaultProxy
 from tests.faults.score import Score, score
@@ -128,6 +129,8 @@ class Ledger:
         self.sentences: list[Sentence] = []
         self.reconnections: list[Reconnected] = []
         self.notices: list[str] = []
+        self.ended = ""
+        """The errors with which runs ended."""
         self.progress: Progress | None = None
         """The last."""
         self.lag_s = 0.0
@@ -167,7 +170,7 @@ class Conditions:
         pace_s: What they are measured by, as in ``Faults``.
         resume_s: How long the server keeps a stream whose client was lost; with 0 every outage
             takes a new session, and what is not confirmed is sent again.
-        plain: The server does no more than the Listen API promises, as that of another maker.
+        plain: The server does no more than the Listen API promises.
         times: The engine gives times.
         delay_s: By how many seconds of audio its sentences come late.
         hears_s: How many seconds of audio it takes in a second; None is any number.
@@ -180,7 +183,7 @@ class Conditions:
     kinds: tuple[type[Fault], ...] = TRANSIENT
     pace_s: float = 0.7
     resume_s: float = 30.0
-    plain: bool = False
+    plain: Plain | None = None
     times: bool = True
     delay_s: float = 0.0
     hears_s: float | None = None
@@ -190,7 +193,7 @@ class Conditions:
     def drawn(cls, seed: int, faults: int = 10) -> Conditions:
         """Some of those under which nothing may go wrong, as the seed decides."""
         draw = Random(seed)
-        plain, times = draw.random() < 0.3, draw.random() < 0.7
+        plain, times = draw.choice((None, None, *Plain)), draw.random() < 0.7
         return cls(
             faults=faults,
             # Without numbers, a sentence that comes twice was said twice.
@@ -225,6 +228,7 @@ class Outcome:
         counts: How many of each kind.
         reconnections: How often the service was found again.
         recoveries: How often the run had to be finished afterwards.
+        ended: What it ended with before that.
         wrong_times: Sentences that are not where they were said.
         lag_s: The most audio that waited to be sent.
         story: What happened, for a message.
@@ -236,6 +240,7 @@ class Outcome:
     counts: Counter[str]
     reconnections: int
     recoveries: int
+    ended: str
     wrong_times: int
     lag_s: float
     story: str
@@ -281,9 +286,12 @@ async def disturbed_session(
             proxy.counts,
             len(ledger.reconnections),
             recoveries,
+            ledger.ended,
             _misplaced(heard, speech) if conditions.times else 0,
             ledger.lag_s,
-            "\n".join([f"seed {seed}, {conditions}", proxy.story(), *ledger.notices, *told]),
+            "\n".join(
+                [f"seed {seed}, {conditions}", proxy.story(), *ledger.notices, ledger.ended, *told]
+            ),
         )
 
 
@@ -326,7 +334,7 @@ async def listen(
         try:
             await listening.run()
         except SaydError as exc:
-            ledger.notices.append(f"ended: {exc.message}")
+            ledger.ended += f"{exc.message}\n"
             if not exc.retryable and not isinstance(exc, UnconfirmedError):
                 raise AssertionError(f"{exc.message}\n{proxy.story()}") from exc
         else:

@@ -9,6 +9,7 @@ import pytest
 from sayd_cli.model.audio import SAMPLE_BYTES
 from sayd_cli.transport.pulse import WINDOW_BYTES
 from tests.faults.connection import SOCKET_BYTES
+from tests.faults.plain import Plain
 from tests.faults.plan import TRANSIENT, Stall
 from tests.faults.run import RATE_HZ, Conditions, Outcome, disturbed_session
 
@@ -19,7 +20,9 @@ WITHOUT_TIMES = {
     # speech at five times its pace that is most of it, of speech at twice its pace some.
     "words alone": Conditions(resume_s=0, times=False),
     "words alone, slower": Conditions(resume_s=0, times=False, speed=2.0, length_s=20, faults=6),
-    "words alone, late": Conditions(plain=True, kinds=TRANSIENT[:-2], times=False, delay_s=2.0),
+    "words alone, late": Conditions(
+        plain=Plain.ONCE, kinds=TRANSIENT[:-2], times=False, delay_s=2.0
+    ),
     "numbers without times": Conditions(resume_s=30, times=False),
 }
 
