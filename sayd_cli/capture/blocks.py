@@ -49,11 +49,19 @@ class BlockQueue:
         if self._offered_bytes - self._taken_bytes >= self._limit_bytes:
             self.lost_bytes += len(block)
             return
+        self._leave(block)
+
+    def _leave(self, block: bytes) -> None:
         self._blocks.append(block)
         self._offered_bytes += len(block)
         if self._awaited:
             self._awaited = False
             self._rings.put(True)
+
+    def mark(self) -> None:
+        """Leave an empty block, as ``offer`` does; for this there is always room."""
+        if not self._closed:
+            self._leave(b"")
 
     def close(self) -> None:
         """Take no more in, from any thread. What lies in it can still be taken out."""

@@ -20,7 +20,7 @@ from sayd_cli.capture.daemon import in_daemon_thread
 from sayd_cli.capture.devices import InputDevice
 from sayd_cli.capture.native import NativeFormat
 from sayd_cli.capture.opening import StreamMaker, open_again, open_first
-from sayd_cli.capture.stream import DeviceStream, Losses
+from sayd_cli.capture.stream import DeviceStream, Hole, Losses
 from sayd_cli.errors import DeviceError
 from sayd_cli.model.audio import SAMPLE_BYTES, Frame, GapReason, Interruption
 
@@ -49,7 +49,8 @@ class Microphone:
     """A live source: an audio input at a session's rate, mono.
 
     When the device goes away, what it gave is followed by an ``Interruption``, and the frames go
-    on when it is back; where none was named, on whatever is the default by then.
+    on when it is back; where none was named, on whatever is the default by then. So it is, too,
+    when the device stayed and the machine slept. Places are those of a clock that does not sleep.
 
     Args:
         device: An index, or a part of a name; None is the default input.
@@ -127,9 +128,17 @@ class Microphone:
             if origin_s is not None:
                 since_s = stream.began_s - origin_s
                 position = max(position, round(since_s * self._sample_rate_hz))
-            async for pcm in stream.pcm():
-                yield Frame(pcm, position, self._sample_rate_hz)
-                position += len(pcm) // SAMPLE_BYTES
+            async for piece in stream.pcm():
+                if isinstance(piece, Hole):
+                    yield Interruption(
+                        GapReason.DEVICE,
+                        f"nothing came from the microphone {stream.device.name!r} for "
+                        f"{piece.length_s:.1f} s: the machine slept, or was too busy",
+                    )
+                    position += round(piece.length_s * self._sample_rate_hz)
+                    continue
+                yield Frame(piece, position, self._sample_rate_hz)
+                position += len(piece) // SAMPLE_BYTES
             if origin_s is None:
                 origin_s = stream.began_s
             if stream.lost and not self._is_over():

@@ -1,11 +1,13 @@
 """One run of one device: the PortAudio stream, what it has caught, and how it ended.
 
 A device that dies stops calling back and raises nothing; one that freezes claims to be active,
-and hangs whoever closes it.
+and hangs whoever closes it. One that was held up, since the machine slept or was too busy, goes on
+and does not say how much it missed: the clock does.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import threading
 import time
@@ -14,10 +16,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from sayd_cli.capture.blocks import BlockQueue
+from sayd_cli.capture.clock import capture_clock_s
 from sayd_cli.capture.devices import InputDevice
 from sayd_cli.capture.native import NativeConverter, NativeFormat
 from sayd_cli.capture.portaudio import exclusive_call, portaudio
-from sayd_cli.capture.reckoning import Reckoning
+from sayd_cli.capture.reckoning import JITTER_S, Reckoning
 from sayd_cli.errors import DeviceError
 
 # Most of the cost of capture is being woken. This is as long as a message, and as often as
@@ -27,6 +30,21 @@ _BLOCK_MS = 100
 # a loaded machine.
 _LATENCY_S = 0.4
 _OVERDUE_S = 0.55
+# Longer than the buffer holds: something may be missing. What it is, the blocks tell that follow,
+# once those have come that the device had kept.
+_HELD_UP_S = _LATENCY_S + 2 * _BLOCK_MS / 1000
+_SETTLING_S = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Hole:
+    """The device went on, and what it would have given before is missing.
+
+    Attributes:
+        length_s: How much.
+    """
+
+    length_s: float
 
 
 @dataclass(slots=True)
@@ -60,6 +78,7 @@ class DeviceStream:
         room_s: How much may wait in it; what finds no room is counted.
         losses: Where to count.
         on_end: Called once, in any thread, when no more will come.
+        clock: Seconds that also pass while the machine sleeps.
 
     Attributes:
         lost: It ended because the device went away.
@@ -74,6 +93,7 @@ class DeviceStream:
         room_s: float,
         losses: Losses,
         on_end: Callable[[], None],
+        clock: Callable[[], float] = capture_clock_s,
     ) -> None:
         self.device = device
         self.native = native
@@ -84,7 +104,11 @@ class DeviceStream:
         # Made here, in the opening thread: it may import numpy and soxr.
         self._converter: NativeConverter | None = NativeConverter(native, sample_rate_hz)
         self._blocks = BlockQueue(round(room_s * native.bytes_a_second))
-        self._reckoning = Reckoning(native.sample_rate_hz, time.monotonic())
+        self._clock = clock
+        # One from the beginning, and one after each time that the device was held up.
+        self._reckonings = [Reckoning(native.sample_rate_hz, clock())]
+        # By the clock that stops while the machine sleeps: the device cannot be overdue then.
+        self._called_s = time.monotonic()
         self._losses = losses
         self._on_end = on_end
         self._begun = threading.Event()
@@ -93,13 +117,13 @@ class DeviceStream:
 
     @property
     def began_s(self) -> float:
-        """When its first sample was captured, on the monotonic clock."""
-        return self._reckoning.began_s
+        """When its first sample was captured, on the clock."""
+        return self._reckonings[0].began_s
 
     @property
     def due_in_s(self) -> float:
         """Seconds until a block is overdue; less than 0 when one is."""
-        return self._reckoning.counted_s + _OVERDUE_S - time.monotonic()
+        return self._called_s + _OVERDUE_S - time.monotonic()
 
     @property
     def waiting_s(self) -> float:
@@ -136,7 +160,13 @@ class DeviceStream:
         """PortAudio's thread, every block: copy, enqueue, and nothing that could wait."""
         if self.ended:
             return
-        self._reckoning.count(frames, time.monotonic())
+        now_s, reckoning = self._clock(), self._reckonings[-1]
+        self._called_s = time.monotonic()
+        if self._begun.is_set() and now_s - reckoning.counted_s > _HELD_UP_S:
+            reckoning = Reckoning(self.native.sample_rate_hz, now_s)
+            self._reckonings.append(reckoning)
+            self._blocks.mark()
+        reckoning.count(frames, now_s)
         if status.input_overflow:
             self._losses.overflows += 1
         self._blocks.offer(bytes(block))
@@ -149,17 +179,28 @@ class DeviceStream:
         self._end(lost=True)
         self._begun.set()
 
-    async def pcm(self) -> AsyncIterator[bytes]:
+    async def pcm(self) -> AsyncIterator[bytes | Hole]:
         """PCM16 at the session's rate, to the last sample caught and what the converter held."""
+        held_up = 0
         # Gone with the reading: where a thread that closes the device still held it when the
         # program ends, soxr would complain about that on standard error.
         converter, self._converter = self._converter, None
         assert converter is not None, "read it once"
         while (block := await self._blocks.get()) is not None:
-            if pcm := converter.push(block):
+            if not block:
+                held_up += 1
+                if (length_s := await self._missing_before(held_up)) > JITTER_S:
+                    yield Hole(length_s)
+            elif pcm := converter.push(block):
                 yield pcm
         if tail := converter.flush():
             yield tail
+
+    async def _missing_before(self, number: int) -> float:
+        """How much is missing before the device went on for the ``number``-th time, in seconds."""
+        await asyncio.sleep(_SETTLING_S)
+        before, after = self._reckonings[number - 1 : number + 1]
+        return after.began_s - before.ended_s
 
     def end(self) -> None:
         """Take no more in."""
@@ -175,7 +216,7 @@ class DeviceStream:
                 return
             self.ended = True
             self.lost = lost
-        self._losses.dropped_s += self._reckoning.missing_s
+        self._losses.dropped_s += sum(each.missing_s for each in self._reckonings)
         self._losses.unsent_s += self._blocks.lost_bytes / self.native.bytes_a_second
         self._blocks.close()
         self._on_end()

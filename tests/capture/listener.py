@@ -46,6 +46,8 @@ async def capture(source: Microphone, options: argparse.Namespace, taken: Taken)
                     (now - lost_at, len(taken.frames), item.reason, item.message)
                 )
                 result["device_while_away"] = source.device_name
+                if options.lose is None:
+                    continue  # it is there all the same
                 if options.back is None:
                     stopped_at = time.monotonic()
                     source.stop()
@@ -61,7 +63,7 @@ async def capture(source: Microphone, options: argparse.Namespace, taken: Taken)
                 continue
             if lost_at and not taken.interruptions:
                 continue
-            if taken.interruptions and len(taken.frames) == taken.interruptions[0][1] + 1:
+            if lost_at and len(taken.frames) == taken.interruptions[0][1] + 1:
                 stop_after_s = item.end_s + options.seconds
                 result["device_since"] = source.device_name
             if options.disturb is not None and item.end_s > options.seconds / 2:

@@ -68,16 +68,29 @@ def test_a_blocked_event_loop_loses_nothing(plug_in: PlugIn, hear: Hear) -> None
     assert heard.result["notices"] == []
 
 
-def test_what_overflows_while_the_program_is_held_up_is_told(plug_in: PlugIn, hear: Hear) -> None:
+def test_what_is_missed_while_the_program_is_held_up_is_a_gap(plug_in: PlugIn, hear: Hear) -> None:
+    recording = noise(16000, 20)
     held_up = "kill -STOP $PPID; sleep 4; kill -CONT $PPID"
-    heard = hear(plug_in(noise(16000), 16000).environment(), disturb=held_up, seconds=3)
-    assert heard.result["interruptions"] == []
-    heard.assert_continuous()
-    # Whether or not the device said that it overflowed: ALSA's does not always.
-    dropped = heard.result["notices"][-1]
-    told = re.fullmatch(r"about (.*) s of audio were lost in the device", dropped)
+    heard = hear(plug_in(recording, 16000).environment(), disturb=held_up, seconds=8)
+    ((_, cut, reason, message),) = heard.result["interruptions"]
+    assert reason == "device"
+    told = re.fullmatch(r"nothing came from the microphone 'default' for (.*) s: .*", message)
     assert told is not None
-    assert 3 < float(told[1]) < 6
+    starts, lengths = heard.result["starts"], heard.result["lengths"]
+    missed_s = (starts[cut] - starts[cut - 1] - lengths[cut - 1]) / 16000
+    assert missed_s == pytest.approx(float(told[1]), abs=0.06)
+    assert 3 < missed_s < 6
+    heard.assert_placed_by_the_clock(16000)
+    # It is the same device, which was not opened again: it did not begin anew.
+    before, after = heard.before_and_after()
+    assert np.array_equal(before, recording[: len(before)])
+    at = np.flatnonzero(
+        (np.lib.stride_tricks.sliding_window_view(recording, 64) == after[-64:]).all(1)
+    )
+    assert len(at) == 1
+    ended = starts[-1] + lengths[-1]
+    assert (at[0] + 64 - ended) / 16000 == pytest.approx(0, abs=0.15)
+    assert not [notice for notice in heard.result["notices"] if "lost in the device" in notice]
 
 
 def test_the_callback_is_quick(plug_in: PlugIn, hear: Hear) -> None:

@@ -87,3 +87,16 @@ def test_stopping_without_a_sound_server_ends_at_once(
     assert heard.result["closing_s"] < 2
     assert heard.took_s < 10
     assert heard.stderr == ""
+
+
+def test_what_a_sound_server_has_kept_while_the_program_was_held_up_is_no_gap(
+    server: PulseServer, hear: Hear
+) -> None:
+    held_up = "kill -STOP $PPID; sleep 4; kill -CONT $PPID"
+    heard = hear(server.environment(), disturb=held_up, seconds=8)
+    assert heard.result["interruptions"] == []
+    heard.assert_continuous()
+    assert heard.result["notices"] == []
+    # All of it came: what is captured is as long as it took.
+    starts, times_s = heard.result["starts"], heard.result["times_s"]
+    assert (starts[-1] - starts[0]) / 16000 == pytest.approx(times_s[-1] - times_s[0], abs=0.5)

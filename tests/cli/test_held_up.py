@@ -1,0 +1,72 @@
+"""A process that is stopped for a while and goes on, as a laptop makes it that sleeps."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from typing import Any
+
+import pytest
+
+from sayd_cli.engine.recordings import recording
+from tests.cli.process import LIMIT_S, running, sayd
+from tests.conftest import PlugIn
+from tests.engine.wer import normalized_words
+
+TALE = recording("two_cities.wav")
+STOPPED_S = 6.0
+
+
+def sentences(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [line for line in lines if line["type"] == "sentence"]
+
+
+def words_between(lines: list[dict[str, Any]], start_s: float, end_s: float) -> list[str]:
+    """Of the sentences that are there, whole or in part."""
+    inside = [s for s in sentences(lines) if s["start"] < end_s and s["end"] > start_s]
+    return normalized_words(" ".join(sentence["text"] for sentence in inside))
+
+
+@pytest.mark.microphone
+def test_a_listening_that_was_stopped_for_a_while_goes_on_in_its_place(plug_in: PlugIn) -> None:
+    # Told from the whole, what is heard and when.
+    whole = sayd("listen", str(TALE), "--local", "-f", "jsonl", "--no-history")
+    reference = [json.loads(line) for line in whole.stdout.splitlines()]
+    microphone = plug_in(TALE, 16000)
+    lines: list[dict[str, Any]] = []
+    with running("listen", "--local", "-f", "jsonl", env=microphone.environment()) as process:
+        assert process.stdout is not None
+
+        def read() -> None:
+            assert process.stdout is not None
+            lines.append(json.loads(process.stdout.readline()))
+
+        while not sentences(lines):
+            read()
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(STOPPED_S)
+        process.send_signal(signal.SIGCONT)
+        while not sentences(lines) or sentences(lines)[-1]["end"] < 28:
+            read()
+        process.send_signal(signal.SIGINT)
+        rest, told = process.communicate(timeout=LIMIT_S)
+        lines.extend(map(json.loads, rest.splitlines()))
+    assert process.returncode == 0
+    # One gap, as long as it was stopped; the connection of its own server bore it.
+    (gap,) = (line for line in lines if line["type"] == "gap")
+    assert gap["reason"] == "device"
+    assert gap["end"] - gap["start"] == pytest.approx(STOPPED_S, abs=1.0)
+    assert "nothing came from the microphone" in told
+    assert "went away" not in told
+    assert not [line for line in lines if line["type"] == "reconnected"]
+    for sentence in sentences(lines):
+        assert sentence["end"] <= gap["start"] + 0.05 or sentence["start"] >= gap["end"] - 0.05
+    # What follows is heard, where it was said.
+    after = [s for s in sentences(reference) if s["start"] > gap["end"] + 0.5 and s["end"] < 27]
+    assert after
+    for sentence in after:
+        words = normalized_words(sentence["text"])
+        heard = words_between(lines, sentence["start"], sentence["end"])
+        kept = sum(word in heard for word in words)
+        assert kept >= 0.8 * len(words), (words, heard)
