@@ -7,6 +7,7 @@ so it imports only what the interpreter has already.
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import stat
@@ -114,9 +115,11 @@ class _Results(io.FileIO):
             self.unread.clear()
 
     def _is_pipe(self) -> bool:
-        # A terminal that has gone ends a run in another way: by SIGHUP.
         mode = os.fstat(self.fileno()).st_mode
         return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
+
+    def _is_terminal_that_has_gone(self, exc: OSError) -> bool:
+        return exc.errno == errno.EIO and stat.S_ISCHR(os.fstat(self.fileno()).st_mode)
 
     def _write(self, data: ReadableBuffer) -> int:
         try:
@@ -124,6 +127,10 @@ class _Results(io.FileIO):
         except (BrokenPipeError, BlockingIOError):
             raise
         except OSError as exc:
+            if self._is_terminal_that_has_gone(exc):
+                # It ends a run in another way, by SIGHUP: after the last words, which are kept.
+                self.is_forgetting = True
+                return memoryview(data).nbytes
             from sayd_cli.errors import StorageError
 
             raise StorageError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import pty
 import shlex
 import signal
 import subprocess
@@ -333,3 +334,32 @@ def test_a_slow_writer_is_heard_as_a_file_is() -> None:
     assert normalized_words(heard) == normalized_words(
         sayd("listen", str(BECKETT), "--local").stdout
     )
+
+
+AT_HOME = (
+    "import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0);"
+    "from sayd_cli.cli.main import main; main()"
+)
+
+
+@pytest.mark.parametrize("more", [[], ["-q"], ["-f", "jsonl", "--interim"]])
+def test_a_terminal_that_is_closed_ends_a_run_in_good_order(more: list[str]) -> None:
+    screen, terminal = pty.openpty()
+    line = ["listen", str(BECKETT), "--local", "--pace", "realtime", *more]
+    with subprocess.Popen(
+        [sys.executable, "-c", AT_HOME, *line],
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        env=environment({"TERM": "xterm"}),
+        start_new_session=True,
+    ) as process:
+        os.close(terminal)
+        shown = b""
+        while b"Ever failed." not in shown:
+            shown += os.read(screen, 1000)
+        os.close(screen)
+        assert process.wait(LIMIT_S) == 0
+    assert sayd("sessions", "show", "last").stdout.startswith("Ever tried.\nEver failed.\n")
+    # Nothing is left to be finished.
+    assert sayd("recover", "--list").stdout == ""
