@@ -30,15 +30,14 @@ class Patience:
     def __init__(self, rules: Rules) -> None:
         self.hurried = False
         self._rules = rules
-        self._timeout = asyncio.timeout(None)
-        self._is_entered = False
+        self._timeout: asyncio.Timeout | None = None
+        """While it is entered."""
         self._has_begun = False
         self._window_s = rules.start_patience_s
         self._last_moment_s = math.inf
 
     async def __aenter__(self) -> Patience:
-        await self._timeout.__aenter__()
-        self._is_entered = True
+        self._timeout = await asyncio.timeout(None).__aenter__()
         self.renew()
         return self
 
@@ -48,9 +47,11 @@ class Patience:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._is_entered = False
+        timeout, self._timeout = self._timeout, None
+        if timeout is None:
+            raise RuntimeError("it is left without being entered")
         try:
-            await self._timeout.__aexit__(kind, error, trace)
+            await timeout.__aexit__(kind, error, trace)
         except TimeoutError as exc:
             raise UnconfirmedError(
                 f"the service did not confirm the end within {self._window_s:g} s",
@@ -85,7 +86,7 @@ class Patience:
 
     def renew(self) -> None:
         """Something came, or was taken: begin to wait anew."""
-        if not self.hurried or not self._is_entered or self._timeout.expired():
+        if not self.hurried or self._timeout is None or self._timeout.expired():
             return
         now_s = asyncio.get_running_loop().time()
         self._timeout.reschedule(min(now_s + self._window_s, self._last_moment_s))
