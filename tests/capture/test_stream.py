@@ -115,6 +115,15 @@ async def test_a_block_that_is_late_is_looked_at_only_if_something_can_be_missin
     assert await device.taken() == list(range(1, 41))
 
 
+async def test_a_block_that_came_late_before_makes_a_hole_no_shorter() -> None:
+    device = Device()
+    device.give(19)
+    device.give(1, every_s=0.5)
+    device.now_s += 60 - 0.4
+    device.give(20)
+    assert await device.taken() == [*range(1, 21), pytest.approx(60), *range(21, 41)]
+
+
 async def test_several_times() -> None:
     device = Device()
     holes = [1.0, 10.0, 30_000.0, 0.8]

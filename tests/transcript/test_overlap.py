@@ -96,6 +96,11 @@ def test_what_is_not_heard_as_before(known: str, heard: list[str], expected: lis
             ["Yes."],
         ),
         (
+            "A red one. Hm. Yes. A blue one. Yes.",
+            ["A red one.", "Yes.", "A blue one.", "Yes.", "Yes."],
+            ["Yes."],
+        ),
+        (
             "and so on and so on",
             ["and so on and so on and so forth"],
             ["and so forth"],
