@@ -46,7 +46,7 @@ async def create(base_url: str, key: Secret = KEY) -> None:
         (500, "[]", ServiceFailedError, "500"),
         (302, "", RefusedError, "302"),
         (799, "", ServiceFailedError, "no reason given"),
-        (400, '{"error": "a\\u001b[31mb"}', RefusedError, "a[31mb"),
+        (400, '{"error": "a\\u001b[31mb"}', RefusedError, "ab"),
         (200, "<html>", ProtocolError, "not JSON"),
         (200, "[]", ProtocolError, "not a JSON object"),
         (200, "{}", ProtocolError, "session_id"),
