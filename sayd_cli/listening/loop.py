@@ -370,8 +370,9 @@ class Listening:
             self._hearing = None
         elif hearing is not None and not hearing.continues:
             self._hearing = self._hear_anew(hearing.session, patience, hearing.streamed_s)
-        if was_resuming and not isinstance(cause, UnreachableError):
+        if was_resuming and not isinstance(cause, UnreachableError | BusyError):
             # The old stream cannot be had any more. Whether anything can, a new session will tell.
+            # A busy service has not said so, but to come later; that is for new sessions too.
             _log.info("the stream is not continued: %s", cause.message)
             self._hearing = None
             return
