@@ -175,11 +175,15 @@ async def soak(plan: Plan) -> Soaked:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "spool"
         settings = SessionSettings()
-        with SessionStore(Path(name) / "history.db") as store, DiskSpool(folder, RATE_HZ) as spool:
+        with (
+            SessionStore(Path(name) / "server.db") as archive,
+            SessionStore(Path(name) / "history.db") as store,
+            DiskSpool(folder, RATE_HZ) as spool,
+        ):
             with HistoryKeeper(store, settings, "soak", Ledger()) as history:
                 ledger = KeptLedger(history)
                 async with (
-                    running(CodedEngine(WORD_S, PAUSE_S), limits=limits) as url,
+                    running(CodedEngine(WORD_S, PAUSE_S), archive, limits=limits) as url,
                     FaultProxy(HOST, urlsplit(url).port or 0) as proxy,
                 ):
                     watch = Watch(ledger, proxy, folder, plan)
