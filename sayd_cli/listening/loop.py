@@ -384,9 +384,10 @@ class Listening:
             outage = self._outage = self._begin_outage()
             _log.info("the service is lost: %s", cause.message)
         self._give_up_if_hopeless(cause, outage)
-        if self._has_begun and (self._backlog.ended or self._stop.reason is not None):
+        at_the_end = self._backlog.ended or self._stop.reason is not None
+        if self._has_begun and at_the_end:
             patience.hurry(self._backlog.waiting_s)
-        delay_s = outage.delay_s(cause)
+        delay_s = outage.delay_s(cause, at_the_end=at_the_end)
         if not outage.told and self._is_worth_telling(cause, outage):
             outage.told = True
             if isinstance(cause, BusyError):

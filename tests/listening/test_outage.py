@@ -377,7 +377,7 @@ async def test_a_service_that_refuses_every_stream_after_its_ready_is_given_up()
 
 
 async def test_a_service_that_takes_every_connection_and_drops_it_is_not_hammered() -> None:
-    source = UniqueSource(4, live=True)
+    source = UniqueSource(4, live=True, endless=True)
     hearer = Hearer(source, {})
 
     def drops(message: ClientMessage, service: ScriptedService) -> Answers:
@@ -386,7 +386,14 @@ async def test_a_service_that_takes_every_connection_and_drops_it_is_not_hammere
         return [UnreachableError("cut")]
 
     run = Run(source, ScriptedService(drops))
+
+    async def stop() -> None:
+        await until(lambda: len(run.recorder.texts) == 4)
+        run.stop.request(EndReason.INTERRUPT)
+
+    stopping = asyncio.create_task(stop())
     await run.go()
+    await stopping
     assert run.recorder.texts == expected(4)
     assert 5 < len(run.service.connections) < 20
 
@@ -498,6 +505,30 @@ async def test_stopping_in_an_outage_waits_no_longer_than_for_the_last_words() -
     await run.fail(UnconfirmedError)
     await stopping
     assert run.listening.unconfirmed_s == pytest.approx(4 - 1.9, abs=0.1)
+
+
+async def test_at_the_end_of_an_outage_there_is_time_for_more_than_one_attempt() -> None:
+    source = UniqueSource(4, live=True, endless=True)
+    service = ScriptedService(Hearer(source, {2: UnreachableError("cut")}))
+    run = Run(source, service)
+    failures: list[BaseException] = [UnreachableError("no") for _ in range(10**4)]
+
+    async def stop() -> float:
+        await until(lambda: len(service.connections) == 1)
+        service.open_failures = service.create_failures = failures
+        # The attempts have become rare.
+        await until(lambda: run.clock.time_s > 60)
+        run.stop.request(EndReason.INTERRUPT)
+        stopped_s = run.clock.time_s
+        left = len(failures)
+        await until(lambda: len(failures) <= left - 6)
+        failures.clear()
+        return stopped_s
+
+    stopping = asyncio.create_task(stop())
+    await run.go()
+    assert run.clock.time_s - await stopping < 10
+    assert run.recorder.texts == expected(4)
 
 
 async def test_a_service_that_breaks_on_the_same_audio_again_and_again_is_given_up() -> None:
