@@ -28,6 +28,7 @@ def command(
     """Ctrl-C stops, after open streams have got their last words."""
     from sayd_cli.cli.extras import require_local
     from sayd_cli.cli.messages import say
+    from sayd_cli.cli.signals import first_stop_signal
     from sayd_cli.settings.environment import read_environment
     from sayd_cli.settings.paths import server_path
 
@@ -45,5 +46,6 @@ def command(
                 EmbeddedEngine(),
                 store,
                 on_ready=lambda url: say(f"listening on {url}"),
+                until=first_stop_signal,
             )
         )

@@ -1,4 +1,4 @@
-"""Signals: the first asks the run to stop, a second Ctrl-C leaves at once."""
+"""Signals: the first asks to stop in good order, a second Ctrl-C leaves at once."""
 
 from __future__ import annotations
 
@@ -39,6 +39,24 @@ def stop_on_signals(stop: StopSignal, abandon: Callable[[], None]) -> Iterator[N
         signal.signal(number, lambda number, _: loop.call_soon_threadsafe(handle, number))
     try:
         yield
+    finally:
+        for number in numbers:
+            signal.signal(number, before[number])
+
+
+async def first_stop_signal() -> None:
+    """Return at SIGINT or SIGTERM; a second one does what it would have done without us.
+
+    To be awaited in the event loop of the main thread.
+    """
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.getsignal(number) for number in numbers}
+    try:
+        for number in numbers:
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
+        await stop.wait()
     finally:
         for number in numbers:
             signal.signal(number, before[number])

@@ -1,18 +1,13 @@
 """The server as a program of its own: ``sayd serve``.
 
-Owns the address, the signals and the order of starting and stopping. Prints nothing.
+Owns the address and the order of starting and stopping. Prints nothing.
 """
 
 from __future__ import annotations
 
-import asyncio
-import signal
 import socket
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from types import FrameType
 from typing import TYPE_CHECKING
 
 from sayd_cli.errors import EngineMissingError, UsageError
@@ -23,8 +18,6 @@ from sayd_cli.server.limits import Limits
 if TYPE_CHECKING:
     from sayd_cli.engine.port import Engine
     from sayd_cli.history.store import SessionStore
-
-_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +42,10 @@ async def serve(
     engine: Engine,
     store: SessionStore,
     on_ready: Callable[[str], None],
+    until: Callable[[], Awaitable[object]],
 ) -> None:
-    """Serve until SIGINT or SIGTERM; open streams then have ``limits.drain_s`` for their last
-    sentences. A second signal does what it would have done without us.
+    """Serve until told to stop; open streams then have ``limits.drain_s`` for their last
+    sentences.
 
     Args:
         settings: Where, and to whom.
@@ -78,9 +72,8 @@ async def serve(
             await service.engine()
             app = build_app(service)
             async with listening(app, bound, service.streams.drain, behind_proxy=True):
-                with _stop_signals() as stop:
-                    on_ready(url_of(settings.host, bound.getsockname()[1]))
-                    await stop.wait()
+                on_ready(url_of(settings.host, bound.getsockname()[1]))
+                await until()
 
 
 def _listening_socket(settings: ServeSettings) -> socket.socket:
@@ -101,23 +94,3 @@ def _listening_socket(settings: ServeSettings) -> socket.socket:
             "give --keys-file, or listen on 127.0.0.1",
         )
     return binding.socket
-
-
-@contextmanager
-def _stop_signals() -> Iterator[asyncio.Event]:
-    """An event that is set by the first of the signals."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        loop.call_soon_threadsafe(stop.set)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield stop  # Only the main thread is told of signals.
-        return
-    before = {number: signal.signal(number, handle) for number in _STOP_SIGNALS}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

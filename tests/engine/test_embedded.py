@@ -242,7 +242,7 @@ async def test_an_engine_that_is_not_installed_says_how_to_install_it(
     with pytest.raises(EngineMissingError, match="not installed") as caught:
         await EmbeddedEngine().start()
     assert "pip install 'sayd-cli[local]'" in caught.value.remedy
-    assert "SAYD_API_KEY" in caught.value.remedy
+    assert "sayd auth login" in caught.value.remedy
     with pytest.raises(EngineMissingError, match="not installed"):
         recordings.demo_recording()
 

@@ -38,7 +38,9 @@ async def running(
     settings = ServeSettings("127.0.0.1", 0, keys, limits or Limits())
     url: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     with SessionStore(None) as own:
-        serving = asyncio.create_task(serve(settings, engine, store or own, url.set_result))
+        serving = asyncio.create_task(
+            serve(settings, engine, store or own, url.set_result, asyncio.Event().wait)
+        )
         serving.add_done_callback(lambda _: url.cancel())
         await asyncio.wait({url})
         if url.cancelled():

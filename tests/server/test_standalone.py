@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from sayd_cli.cli.signals import first_stop_signal
 from sayd_cli.errors import EngineMissingError, UsageError
 from sayd_cli.history.store import SessionStore
 from sayd_cli.model.secret import Secret
@@ -35,7 +36,11 @@ async def refused(
     ready: list[str] = []
     with SessionStore(None) as store, pytest.raises(UsageError) as caught:
         await serve(
-            ServeSettings(host, port, keys), engine or ScriptedEngine(), store, ready.append
+            ServeSettings(host, port, keys),
+            engine or ScriptedEngine(),
+            store,
+            ready.append,
+            first_stop_signal,
         )
     assert ready == []
     assert caught.value.remedy
@@ -74,7 +79,9 @@ async def test_a_port_that_is_none(port: int) -> None:
 async def test_an_engine_that_is_missing() -> None:
     engine = ScriptedEngine(start_error=EngineMissingError("no engine", "install it"))
     with SessionStore(None) as store, pytest.raises(EngineMissingError, match="no engine"):
-        await serve(ServeSettings("127.0.0.1", 0, KEYS), engine, store, lambda url: None)
+        await serve(
+            ServeSettings("127.0.0.1", 0, KEYS), engine, store, lambda url: None, first_stop_signal
+        )
 
 
 async def serving(
@@ -89,6 +96,7 @@ async def serving(
                 engine,
                 store,
                 lambda url: uses.append(asyncio.create_task(use(url))),
+                first_stop_signal,
             )
             await uses[0]
 
