@@ -36,6 +36,7 @@ class Region:
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._open = False
+        self._hidden = False
         self._begin, self._end = (_BEGIN_UPDATE, _END_UPDATE) if may_synchronize() else ("", "")
 
     def update(self, above: str, rows: Sequence[str]) -> None:
@@ -49,8 +50,8 @@ class Region:
         Raises:
             OSError: The terminal has gone.
         """
-        opening = "" if self._open else _HIDE_CURSOR
-        self._open = True
+        opening = "" if self._hidden else _HIDE_CURSOR
+        self._open = self._hidden = True
         drawn = "".join(f"\n{row}" for row in rows)
         back = f"\r\x1b[{len(rows)}A" if rows else ""
         # Rows must not wrap even where the terminal finds a character wider than we do, or the
@@ -60,7 +61,7 @@ class Region:
 
     def renew(self) -> None:
         """Others have used the screen: the next update hides the cursor again, wherever it is."""
-        self._open = False
+        self._hidden = False
 
     def close(self, above: str = "") -> None:
         """Take the region away, and give the cursor back where it was.
@@ -72,7 +73,7 @@ class Region:
             OSError: The terminal has gone.
         """
         if self._open:
-            self._open = False
+            self._open = self._hidden = False
             write(self._stream, f"{self._begin}{_ERASE}{above}{_WRAP_ON}{self._end}{_SHOW_CURSOR}")
         elif above:
             write(self._stream, above)

@@ -52,6 +52,17 @@ def test_a_screen_that_others_used_unasked_is_drawn_anew() -> None:
         wait_until(lambda: terminal.shown() == ["[1]+  Stopped", "$ fg"])
 
 
+def test_a_view_that_ends_as_it_is_continued_gives_the_cursor_back() -> None:
+    with Emulator() as terminal:
+        with LiveView(terminal.stream, backend=BackendName.LOCAL) as view:
+            view.take(Progress(Phase.LISTENING, 1.0, 1.0))
+            wait_until(lambda: "listening" in terminal.status() and terminal.cursor_hidden)
+            # A shell continues a job with a signal, and the job notices by itself that it goes on.
+            view.resume()
+            view.take(heard("One."))
+        wait_until(lambda: terminal.shown() == ["One."] and not terminal.cursor_hidden)
+
+
 def test_a_terminal_without_a_view_has_nothing_to_leave() -> None:
     with Emulator() as terminal:
         view = LiveView(terminal.stream, backend=BackendName.LOCAL)
