@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import time
+from collections import deque
+from collections.abc import Callable
 from typing import Self
 
 from sayd_cli.errors import StorageError
@@ -13,18 +16,23 @@ from sayd_cli.render.sinks import Sink
 
 _log = logging.getLogger(__name__)
 
+_TRY_AGAIN_AFTER_S = 10.0
+"""A try can take as long as the history waits for another process, and nothing else goes on."""
+
 
 class HistoryKeeper:
     """A sink that keeps a run in the history: each sentence is on the disk before it is shown.
 
-    A history that cannot be written is said once, and ends no transcription. A context manager:
-    leaving it finishes a session that never came to its end.
+    A history that cannot be written ends no transcription: that is said, and what it lacks is
+    written when it can be. A context manager: leaving it finishes a session that never came to
+    its end.
 
     Args:
         store: The history, already open.
         settings: What was asked of the session.
         title: What the user calls it.
         told: Who is told when the history fails.
+        clock: Seconds, monotonic.
     """
 
     def __init__(
@@ -33,14 +41,21 @@ class HistoryKeeper:
         settings: SessionSettings,
         title: str,
         told: Sink,
+        *,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
         self._settings = settings
         self._title = title
         self._told = told
+        self._clock = clock
         self._session_id: str | None = None
         self._required = False
         self._captured_s = 0.0
+        # In the order in which it came; empty as long as the history takes everything.
+        self._unkept: deque[Started | Heard | Ended] = deque()
+        self._failing = False
+        self._failed_at = 0.0
 
     def resume(self, session_id: str | None) -> None:
         """Go on with a session that was interrupted; to be called first, if at all.
@@ -61,23 +76,55 @@ class HistoryKeeper:
         if self._session_id is None:
             return
         try:
+            self._keep_all()
             self._store.finish(self._session_id, self._captured_s)
         except StorageError as exc:
             # The run has failed already, and with more to say than this.
             _log.warning("the session is not finished in the history: %s", exc.message)
 
     def take(self, report: Report) -> None:
-        """Keep one report."""
+        """Keep one report, and what could not be kept before it."""
+        match report:
+            case Progress():
+                self._captured_s = report.captured_s
+            case Started() if self._session_id is None:
+                self._session_id = report.session_id
+                self._unkept.append(report)
+            case Heard() | Ended() if self._session_id is not None:
+                self._unkept.append(report)
+        over = isinstance(report, Ended)
+        waits = self._failing and self._clock() < self._failed_at + _TRY_AGAIN_AFTER_S
+        if not self._unkept or (waits and not over):
+            return
         try:
-            self._keep(report)
+            self._keep_all()
         except StorageError as exc:
             if self._required:
                 raise
+            self._tell_failed(exc, over=over)
+        else:
+            if self._failing:
+                self._told.take(Notice("the history has everything again"))
+            self._failing = False
+        if over:
             self._session_id = None
-            self._told.take(Notice(f"not kept in the history: {exc.message}"))
 
-    def _keep(self, report: Report) -> None:
-        if isinstance(report, Started) and self._session_id is None:
+    def _tell_failed(self, exc: StorageError, *, over: bool) -> None:
+        if not self._failing:
+            self._told.take(Notice(f"not kept in the history: {exc.message}"))
+        self._failing, self._failed_at = True, self._clock()
+        lacking = sum(isinstance(report, Heard) for report in self._unkept)
+        if over and lacking:
+            what = "sentence is" if lacking == 1 else "sentences are"
+            self._told.take(Notice(f"{lacking} {what} not in the history"))
+
+    def _keep_all(self) -> None:
+        while self._unkept:
+            self._keep(self._unkept[0])
+            self._unkept.popleft()
+
+    def _keep(self, report: Started | Heard | Ended) -> None:
+        if isinstance(report, Started):
             self._store.create(
                 report.session_id,
                 settings=self._settings,
@@ -85,14 +132,10 @@ class HistoryKeeper:
                 backend=report.backend,
                 title=self._title,
             )
-            self._session_id = report.session_id
-        elif self._session_id is None:
             return
-        elif isinstance(report, Heard):
+        assert self._session_id is not None  # nothing is taken before a run has begun
+        if isinstance(report, Heard):
             self._store.add_sentence(self._session_id, report.sentence)
-        elif isinstance(report, Progress):
-            self._captured_s = report.captured_s
-        elif isinstance(report, Ended):
+        else:
             confirmed = report.reason is not EndReason.ERROR
             self._store.finish(self._session_id, report.duration_s, confirmed=confirmed)
-            self._session_id = None

@@ -101,6 +101,28 @@ async def test_a_disk_that_fills_meanwhile(tmp_path: Path) -> None:
             assert service.left_behind() == []
 
 
+async def test_a_disk_that_was_full_for_a_while_costs_the_history_nothing(tmp_path: Path) -> None:
+    speech = CodedSpeech(40)
+    half = 20 * RATE_HZ
+    with small_disk(tmp_path / "disk", 4096) as disk:
+        async with coded(disk / "home") as service:
+            async with service.running(*LISTEN) as listening:
+                await listening.feed(speech.pcm(0, half))
+                printed = [(await listening.line()).strip()]
+                filler = fill(disk)
+                await listening.feed(speech.pcm(half, speech.length_samples))
+                while len(printed) < len(speech.expected_sentences) - 1:
+                    printed.append((await listening.line()).strip())
+                filler.unlink()
+                listening.end_input()
+                status, out, err = await listening.rest()
+            assert status == 0, err
+            assert printed + out.splitlines() == list(speech.expected_sentences)
+            assert "not kept in the history" in err
+            assert "the history has everything again" in err
+            assert service.texts() == list(speech.expected_sentences)
+
+
 async def test_a_full_disk_does_not_cost_what_is_recovered(tmp_path: Path) -> None:
     speech = CodedSpeech(12)
     with small_disk(tmp_path / "disk", 4096) as disk:
