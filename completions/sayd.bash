@@ -94,7 +94,7 @@ _sayd() {
                 'sayd listen -') words='--device --language -l --rate --codec --local --cloud --format -f --output -o --interim --no-interim --timestamps -t --no-timestamps --once --no-once --until-silence --duration --pace --exec --caption-file --captions --record --name --no-history --history --quiet -q --no-quiet --help -h' ;;
                 'sayd listen') compopt -o default ;;
                 'sayd demo -') words='--help -h' ;;
-                'sayd recover -') words='--list --discard --yes --local --cloud --timestamps -t --quiet -q --help -h' ;;
+                'sayd recover -') words='--list --discard --yes -y --local --cloud --timestamps -t --quiet -q --help -h' ;;
                 'sayd recover') __sayd_interrupted "$current" ;;
                 'sayd serve -') words='--host --port --keys-file --help -h' ;;
                 'sayd doctor -') words='--local --cloud --json --help -h' ;;

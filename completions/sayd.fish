@@ -78,7 +78,7 @@ complete -c sayd -n '__sayd_at sayd demo' -l help -s h -d 'Show this message and
 complete -c sayd -n '__sayd_at sayd recover' -f -k -a '(__sayd_interrupted)'
 complete -c sayd -n '__sayd_at sayd recover' -l list -d 'Show what there is to finish, and do nothing.'
 complete -c sayd -n '__sayd_at sayd recover' -l discard -d 'Throw the audio away instead; asks, or --yes.'
-complete -c sayd -n '__sayd_at sayd recover' -l yes -d 'Do not ask.'
+complete -c sayd -n '__sayd_at sayd recover' -l yes -s y -d 'Do not ask.'
 complete -c sayd -n '__sayd_at sayd recover' -l local -d 'Who is to hear it.'
 complete -c sayd -n '__sayd_at sayd recover' -l cloud -d 'Who is to hear it.'
 complete -c sayd -n '__sayd_at sayd recover' -l timestamps -s t -d 'Begin each sentence with its time.'

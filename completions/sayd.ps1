@@ -117,6 +117,7 @@ Register-ArgumentCompleter -Native -CommandName 'sayd', 'sayd.exe' -ScriptBlock 
             '--list' = 'Show what there is to finish, and do nothing.'
             '--discard' = 'Throw the audio away instead; asks, or --yes.'
             '--yes' = 'Do not ask.'
+            '-y' = 'Do not ask.'
             '--local' = 'Who is to hear it.'
             '--cloud' = 'Who is to hear it.'
             '--timestamps' = 'Begin each sentence with its time.'

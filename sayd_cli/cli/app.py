@@ -18,11 +18,17 @@ import typer
 
 from sayd_cli import __version__
 from sayd_cli.cli.streams import require_output
-from sayd_cli.errors import SaydError
+from sayd_cli.errors import ProtocolError, SaydError, UnreachableError
 
 _HELP = """Live transcription in a terminal: speech in, text out.
 
 Without a key it works on this machine alone; after `sayd auth login` it uses the Sayd service."""
+
+_USUAL_REMEDIES = {
+    UnreachableError.exit_status: "check the network; `sayd doctor` tries the service",
+    ProtocolError.exit_status: "check SAYD_BASE_URL; `sayd doctor` tries the service",
+}
+"""By exit status: what helps where the error knows nothing better."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +125,8 @@ def run(arguments: Sequence[str], on_begin: Callable[[], None] = lambda: None) -
     except typer.Exit as exc:
         return exc.exit_code
     except SaydError as exc:
-        return _fail(exc.message, exc.remedy, exc.exit_status, debug=invocation.debug)
+        remedy = exc.remedy or _USUAL_REMEDIES.get(exc.exit_status, "")
+        return _fail(exc.message, remedy, exc.exit_status, debug=invocation.debug)
     except typer.TyperException as exc:
         return _fail(exc.format_message(), _usage_remedy(wanted), exc.exit_code)
     except BrokenPipeError:

@@ -97,5 +97,5 @@ def measure(
     from sayd_cli.errors import UsageError
 
     if seconds is not None and not 0 < seconds < float("inf"):
-        raise UsageError("--seconds must be more than 0")
+        raise UsageError("--seconds must be more than 0", "leave it out to end with Ctrl-C")
     asyncio.run(meter_microphone(device, seconds))

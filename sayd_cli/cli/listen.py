@@ -163,7 +163,7 @@ def command(
 
     for option, seconds in (("--duration", duration), ("--until-silence", until_silence)):
         if seconds is not None and not 0 < seconds < float("inf"):
-            raise UsageError(f"{option} must be more than 0 seconds")
+            raise UsageError(f"{option} must be more than 0 seconds", "leave it out for no limit")
     settings = SessionSettings(language=language, sample_rate_hz=rate, codec=codec)
     check_codec(codec)
     environment = read_environment(os.environ)
@@ -229,7 +229,9 @@ def _not_the_source(option: str, path: Path | None, source: str | None) -> Path 
     if path is not None and source not in (None, "-") and path.exists():
         original = Path(str(source))
         if original.exists() and path.samefile(original):
-            raise UsageError(f"{option} would overwrite the file that is listened to")
+            raise UsageError(
+                f"{option} would overwrite the file that is listened to", "name another file"
+            )
     return path
 
 
@@ -252,7 +254,9 @@ def _checked(
 
 def _source(argument: str | None, device: str | None, rate_hz: int) -> Source:
     if argument is not None and device is not None:
-        raise UsageError("--device is for the microphone, not for a file or a pipe")
+        raise UsageError(
+            "--device is for the microphone, not for a file or a pipe", "leave one of them out"
+        )
     if argument is None:
         from sayd_cli.capture.microphone import Microphone
 

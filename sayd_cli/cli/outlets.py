@@ -21,6 +21,8 @@ _SENTENCES_OF_A_FILE = 10_000
 """How many may wait for the command: a file is heard faster than any command is run, and whoever
 has one heard can wait. 100 hours of speech."""
 
+_FROM_HISTORY = "from the history it can be written anew: sayd sessions show last --output FILE"
+
 
 @dataclass(frozen=True, slots=True)
 class Outlets:
@@ -45,9 +47,11 @@ class OpenOutlets:
 
     Attributes:
         sinks: Take the reports.
+        kept: The run is in the history too.
     """
 
     sinks: tuple[Sink, ...] = ()
+    kept: bool = True
     _files: tuple[OutputFile, ...] = ()
     _hooks: tuple[CommandHook, ...] = ()
 
@@ -72,9 +76,10 @@ class OpenOutlets:
     def failure(self) -> StorageError | None:
         """Why files are not complete; None when all are. Known once they are closed."""
         failures = [file.failure for file in self._files if file.failure is not None]
-        if len(failures) < 2:
-            return next(iter(failures), None)
-        return StorageError("; ".join(each.message for each in failures), failures[0].remedy)
+        if not failures:
+            return None
+        remedy = _FROM_HISTORY if self.kept else failures[0].remedy
+        return StorageError("; ".join(each.message for each in failures), remedy)
 
 
 @contextmanager
@@ -88,6 +93,7 @@ def open_outlets(
     variables: Mapping[str, str],
     key: Secret | None,
     live: bool,
+    kept: bool,
     quiet: bool,
 ) -> Iterator[OpenOutlets]:
     """Open them, all but the page, which needs an event loop; leaving closes them.
@@ -101,6 +107,7 @@ def open_outlets(
         variables: The environment of this process, for the command.
         key: The key to the service, which the command does not get.
         live: Speech goes on whether or not the command keeps up.
+        kept: The run is in the history too.
         quiet: Tell failures only.
 
     Raises:
@@ -129,7 +136,7 @@ def open_outlets(
             )
             hooks.append(stack.enter_context(hook))
         sinks += hooks
-        yield OpenOutlets(tuple(sinks), tuple(files), tuple(hooks))
+        yield OpenOutlets(tuple(sinks), kept, tuple(files), tuple(hooks))
 
 
 @asynccontextmanager

@@ -37,7 +37,7 @@ def command(
     discard: Annotated[
         bool, typer.Option("--discard", help="Throw the audio away instead; asks, or --yes.")
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     local: Annotated[
         bool | None,
         typer.Option(

@@ -114,7 +114,7 @@ def run_plan(plan: Plan, environment: Environment) -> Ended:
         async def listen() -> Ended:
             stop, pause = StopSignal(), PauseSwitch()
             async with caption_page(plan.outlets.captions, told, quiet=plan.show.quiet) as page:
-                # Last: it empties the file.
+                # Last: it makes the file.
                 tape = _tape(plan, stack)
                 listening = Listening(
                     plan.source,
@@ -134,7 +134,7 @@ def run_plan(plan: Plan, environment: Environment) -> Ended:
                             lambda key: _on_key(key, stop, pause), shown.view, read=shown.keys
                         )
                     )
-                with stop_on_signals(stop, lambda: _leave_at_once(stack, shown, outlets)):
+                with stop_on_signals(stop, lambda: _leave_at_once(stack, shown, outlets, audio)):
                     ended = await _run(listening, audio, shown)
                     await _while_read(outlets.finish(stop), shown.output)
                     return ended
@@ -223,6 +223,7 @@ def _outlets(
         variables=os.environ,
         key=None if key is None else key.key,
         live=plan.source.live,
+        kept=plan.keep,
         quiet=plan.show.quiet,
     )
 
@@ -251,7 +252,9 @@ def _history(
     yield stack.enter_context(keeper)
 
 
-def _leave_at_once(stack: ExitStack, shown: Screen, outlets: OpenOutlets) -> None:
+def _leave_at_once(
+    stack: ExitStack, shown: Screen, outlets: OpenOutlets, audio: KeptAudio
+) -> NoReturn:
     """A second Ctrl-C: restore the terminal, and be gone.
 
     Nothing that is under way is waited for: a decode or a connection may take seconds.
@@ -260,5 +263,6 @@ def _leave_at_once(stack: ExitStack, shown: Screen, outlets: OpenOutlets) -> Non
     if shown.output is not None:
         shown.output.abandon()
     stack.close()
-    say("left at once; `sayd recover` finishes what was not confirmed")
+    kept = "; `sayd recover` finishes what was not confirmed" if audio.on_disk else ""
+    say(f"left at once{kept}")
     os._exit(AbandonedError.exit_status)

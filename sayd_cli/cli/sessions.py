@@ -279,7 +279,9 @@ def _found_here(environment: Environment, reference: str) -> SessionRecord:
     with SessionStore(history_path(environment)) as store:
         record = store.get(store.resolve(reference))
     if record is None:
-        raise NotFoundError(f"there is no session {reference!r}")
+        raise NotFoundError(
+            f"there is no session {reference!r}", "`sayd sessions list` shows what there is"
+        )
     return record
 
 

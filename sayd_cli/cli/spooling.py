@@ -40,6 +40,11 @@ class KeptAudio:
         self._labelled = labelled
         self._resumed = resumed
 
+    @property
+    def on_disk(self) -> bool:
+        """What is left of it can be recovered."""
+        return self._labelled is not None
+
     def take(self, report: Report) -> None:
         """Note under which name the history has the run."""
         labelled = self._labelled

@@ -96,7 +96,9 @@ def check_outputs(paths: Sequence[Path], *, taken: Mapping[str, Path] | None = N
         format_of(path)
         identity = _identity(path)
         if identity in seen:
-            raise UsageError(f"{path} is named twice: by -o, and by {seen[identity]}")
+            raise UsageError(
+                f"{path} is named twice: by -o, and by {seen[identity]}", "name different files"
+            )
         seen[identity] = "-o"
 
 
@@ -363,25 +365,30 @@ def _check_place(path: Path) -> None:
         try:
             os.fstat(own)
         except OSError as exc:
-            raise UsageError(f"cannot write to {path}: {exc.strerror}") from exc
+            raise UsageError(
+                f"cannot write to {path}: {exc.strerror}", "open it, or name a file"
+            ) from exc
         return
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
         folder = path.parent
         if not folder.is_dir():
-            raise UsageError(f"cannot write {path}: there is no folder {folder}") from None
+            raise UsageError(
+                f"cannot write {path}: there is no folder {folder}", "make it first"
+            ) from None
         if not _may(folder, os.W_OK | os.X_OK):
             raise UsageError(
-                f"cannot write {path}: the folder {folder} is read-only to you"
+                f"cannot write {path}: the folder {folder} is read-only to you",
+                "name another folder",
             ) from None
         return
     except OSError as exc:
-        raise UsageError(f"cannot write {path}: {exc.strerror}") from exc
+        raise UsageError(f"cannot write {path}: {exc.strerror}", "name another file") from exc
     if stat.S_ISDIR(mode):
         raise UsageError(f"{path} is a folder", "name a file in it")
     if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode) or stat.S_ISCHR(mode)):
-        raise UsageError(f"{path} is no file")
+        raise UsageError(f"{path} is no file", "name a file, or a named pipe")
     if not _may(path, os.W_OK):
         raise UsageError(f"cannot write {path}: it is read-only to you", "name another file")
 
@@ -407,6 +414,5 @@ def _encoded(text: str) -> bytes:
 
 def _incomplete(path: Path, exc: OSError) -> StorageError:
     return StorageError(
-        f"{path} is not complete: {exc.strerror}",
-        "from the history it can be written anew: sayd sessions show last --output FILE",
+        f"{path} is not complete: {exc.strerror}", "make room, or name another place"
     )

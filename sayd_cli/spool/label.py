@@ -24,7 +24,6 @@ class SpoolLabel:
         backend: Where its words come from.
         title: What the user calls it; may be empty.
         session_id: Its name in the history, once it has one.
-        replay_from_sample: The audio before this position is confirmed; None when nobody said.
     """
 
     started_at: datetime
@@ -32,7 +31,6 @@ class SpoolLabel:
     backend: BackendName
     title: str = ""
     session_id: str | None = None
-    replay_from_sample: int | None = None
 
 
 def encode(label: SpoolLabel) -> bytes:
@@ -45,7 +43,6 @@ def encode(label: SpoolLabel) -> bytes:
         "backend": label.backend.value,
         "title": label.title,
         "session_id": label.session_id,
-        "replay_from_sample": label.replay_from_sample,
     }
     return json.dumps(fields).encode()
 
@@ -62,16 +59,13 @@ def decode(data: bytes) -> SpoolLabel | None:
             backend=BackendName(fields["backend"]),
             title=fields["title"],
             session_id=fields["session_id"],
-            replay_from_sample=fields["replay_from_sample"],
         )
     except (ValueError, LookupError, TypeError, RecursionError, UsageError):
         return None
-    replay_from_sample = label.replay_from_sample
     whole = (
         label.started_at.tzinfo is not None
         and type(label.settings.sample_rate_hz) is int
         and isinstance(label.title, str)
         and isinstance(label.session_id, str | None)
-        and (replay_from_sample is None or type(replay_from_sample) is int)
     )
-    return label if whole and (replay_from_sample or 0) >= 0 else None
+    return label if whole else None

@@ -14,6 +14,7 @@ import os
 import stat
 import struct
 from pathlib import Path
+from types import TracebackType
 from typing import Self
 
 from sayd_cli.errors import StorageError, UsageError
@@ -31,8 +32,9 @@ _LIMIT_BYTES = (0xFFFFFFFF - (_HEADER.size - _BEFORE_RIFF_SIZE)) // SAMPLE_BYTES
 class WavRecording:
     """PCM16 mono, written as it comes.
 
-    Calling order: enter the context (the file is made, or an old one emptied), ``write`` any
-    number of times, leave the context.
+    Calling order: enter the context (the file is made), ``write`` any number of times, leave the
+    context. An old file is emptied by the first write, or on leaving: a run that fails before it
+    hears anything does not cost the recording of the one before it.
 
     Args:
         path: Where to; readable by its owner only, unless it exists already.
@@ -48,6 +50,7 @@ class WavRecording:
         self._sample_rate_hz = sample_rate_hz
         self._limit_bytes = limit_bytes
         self._audio_bytes = 0
+        self._begun = False
         self._fd: int | None = None
 
     def __enter__(self) -> Self:
@@ -56,16 +59,23 @@ class WavRecording:
         except OSError as exc:
             raise self._refused(exc) from exc
         try:
-            # Before the old content goes: at no instant is there a file without a header.
-            self._write_header(fd, 0)
-            os.ftruncate(fd, _HEADER.size)
+            if os.fstat(fd).st_size == 0:
+                self._begin(fd)
         except OSError as exc:
             os.close(fd)
             raise self._refused(exc) from exc
         self._fd = fd
         return self
 
-    def __exit__(self, *exc_info: object) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if error is None and self._fd is not None:
+            with contextlib.suppress(OSError):  # Nothing was to be kept.
+                self._begin(self._fd)
         self.close()
 
     def write(self, pcm: bytes) -> None:
@@ -82,6 +92,7 @@ class WavRecording:
             raise StorageError(f"the recording {self._path} is closed")
         fitting = pcm[: self._limit_bytes - self._audio_bytes]
         try:
+            self._begin(self._fd)
             _write_at(self._fd, _HEADER.size + self._audio_bytes, fitting)
             self._write_header(self._fd, self._audio_bytes + len(fitting))
         except OSError as exc:
@@ -97,10 +108,19 @@ class WavRecording:
         if self._fd is None:
             return
         fd, self._fd = self._fd, None
-        # What a full disk took of the last write, and no header tells of.
-        with contextlib.suppress(OSError):
-            os.ftruncate(fd, _HEADER.size + self._audio_bytes)
+        if self._begun:
+            # What a full disk took of the last write, and no header tells of.
+            with contextlib.suppress(OSError):
+                os.ftruncate(fd, _HEADER.size + self._audio_bytes)
         os.close(fd)
+
+    def _begin(self, fd: int) -> None:
+        if self._begun:
+            return
+        # Before the old content goes: at no instant is there a file without a header.
+        self._write_header(fd, 0)
+        os.ftruncate(fd, _HEADER.size)
+        self._begun = True
 
     def _write_header(self, fd: int, audio_bytes: int) -> None:
         block_bytes = _CHANNELS * SAMPLE_BYTES

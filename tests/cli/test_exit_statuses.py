@@ -114,6 +114,19 @@ def test_messages_and_remedies_are_a_line_each_without_a_full_stop() -> None:
     assert checked > 100
 
 
+def test_what_a_user_can_do_about_an_error_is_said() -> None:
+    # The others are either the service's doing, for which the command line knows what usually
+    # helps, or bugs, or go to a client of our server, which has the message alone.
+    the_users = {"UsageError", "InputError", "KeyMissingError", "EngineMissingError"}
+    assert [
+        where
+        for where, call in calls()
+        if ast.unparse(call.func) in the_users
+        and not where.startswith(("protocol/", "server/app.py"))
+        and len(call.args) + sum(each.arg == "remedy" for each in call.keywords) < 2
+    ] == []
+
+
 def words_of_commands(command: Any, *path: str) -> Iterator[list[str]]:
     """Every command's words, the groups' too."""
     yield list(path)

@@ -142,7 +142,7 @@ def test_a_full_disk_costs_the_file_and_nothing_else(quiet: list[str]) -> None:
     # Each when it happened; all again at the end, where the exit status wants an explanation.
     assert sorted(told) == sorted(f"sayd: {failure}" for failure in failures)
     assert error == f"sayd: {'; '.join(failures)}"
-    assert "sayd sessions show last" in remedy
+    assert remedy.strip() == "make room, or name another place"
     for kept in (cues("talk.srt"), cues("talk.vtt")):
         assert 2 < len(kept) < len(said)
         assert " ".join(said).startswith(" ".join(kept))
@@ -199,6 +199,7 @@ def test_a_device_without_room() -> None:
     assert result.returncode == 1
     assert lines("talk.txt") == result.stdout.splitlines()
     assert result.stderr.count("full.txt is not complete: No space left on device") == 2
+    assert "sayd sessions show last" in result.stderr.splitlines()[-1]
 
 
 def test_a_named_pipe_that_nobody_reads_is_a_failure_at_the_end() -> None:

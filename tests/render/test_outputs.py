@@ -182,7 +182,7 @@ def test_a_full_disk_is_told_once_and_leaves_whole_captions(tmp_path: Path, suff
     assert isinstance(output.failure, StorageError)
     assert output.failure.exit_status == 1
     assert output.failure.message == told.notices[0]
-    assert "sayd sessions show last" in output.failure.remedy
+    assert "room" in output.failure.remedy
 
 
 def test_a_full_device(tmp_path: Path) -> None:

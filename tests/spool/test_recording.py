@@ -92,6 +92,25 @@ def test_an_old_file_is_replaced(tmp_path: Path) -> None:
     assert path.stat().st_size == HEADER_BYTES + 20
 
 
+def test_an_old_file_outlives_a_run_that_fails_before_it_hears_anything(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    with WavRecording(path, RATE_HZ) as recording:
+        recording.write(counting(10))
+    failing = WavRecording(path, RATE_HZ)
+    with pytest.raises(OSError, match="no microphone"), failing:
+        raise OSError("no microphone")
+    assert read(path) == counting(10)
+
+
+def test_a_run_that_hears_nothing_leaves_a_file_with_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    path.write_bytes(b"x" * 100_000)
+    with WavRecording(path, RATE_HZ):
+        assert path.stat().st_size == 100_000
+    assert read(path) == b""
+    assert path.stat().st_size == HEADER_BYTES
+
+
 def test_nothing_is_touched_before_it_is_entered(tmp_path: Path) -> None:
     WavRecording(tmp_path / "a.wav", RATE_HZ)
     assert list(tmp_path.iterdir()) == []

@@ -38,7 +38,6 @@ labels = st.builds(
     backend=st.sampled_from(BackendName),
     title=st.text(st.characters()),
     session_id=st.none() | st.text(),
-    replay_from_sample=st.none() | st.integers(0, 2**40),
 )
 
 
@@ -115,12 +114,12 @@ def test_what_was_interrupted_is_found_oldest_first_and_continued(tmp_path: Path
     ids = [leave(shelf, label) for label in (later, LABEL)]
     with shelf.begin(elsewhere) as kept:
         kept.spool.append(replace(frame(0, 800), sample_rate_hz=8000))
-        kept.relabel(replace(elsewhere, replay_from_sample=77, session_id="s9"))
+        kept.relabel(replace(elsewhere, session_id="s9"))
         ids.append(kept.spool_id)
     found = shelf.interrupted()
     assert [each.spool_id for each in found] == ids[::-1] == sorted(ids)
     assert [each.audio_s for each in found] == [0.1, 0.1, 0.1]
-    assert found[0].label == replace(elsewhere, replay_from_sample=77, session_id="s9")
+    assert found[0].label == replace(elsewhere, session_id="s9")
     assert [each.label for each in found[1:]] == [LABEL, later]
     with found[1].open() as kept:
         assert (kept.spool_id, kept.label, kept.folder) == (ids[1], LABEL, found[1].folder)
