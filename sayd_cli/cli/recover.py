@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,7 +15,6 @@ from sayd_cli.model.report import Ended, EndReason
 from sayd_cli.model.session import BackendName
 
 if TYPE_CHECKING:
-    from sayd_cli.model.audio import Frame, Interruption
     from sayd_cli.settings.environment import Environment
     from sayd_cli.spool.label import SpoolLabel
     from sayd_cli.spool.shelf import Interrupted, LabelledSpool, Shelf
@@ -202,6 +200,7 @@ def _taken(interrupted: Interrupted, shelf: Shelf) -> LabelledSpool | None:
 def _finish(
     labelled: LabelledSpool, backend: BackendName, environment: Environment, how: _How
 ) -> Ended:
+    from sayd_cli.capture.ended import EndedSource
     from sayd_cli.cli.run import Plan, Resumed, run_plan
     from sayd_cli.cli.screen import Show
     from sayd_cli.history.store import SessionStore
@@ -221,7 +220,7 @@ def _finish(
     heard = () if record is None else tuple(s for s in record.sentences if not s.unconfirmed)
     return run_plan(
         Plan(
-            source=_NothingMore(),
+            source=EndedSource(),
             backend=backend,
             settings=label.settings,
             rules=Rules(),
@@ -231,25 +230,3 @@ def _finish(
         ),
         environment,
     )
-
-
-class _NothingMore:
-    """A source that has ended: all there is to hear is in the spool."""
-
-    live = False
-    can_wait = False
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *exc_info: object) -> None: ...
-
-    async def frames(self) -> AsyncIterator[Frame | Interruption]:
-        nothing: tuple[Frame, ...] = ()
-        for frame in nothing:
-            yield frame
-
-    def stop(self) -> None: ...
-
-    def notices(self) -> list[str]:
-        return []

@@ -15,6 +15,7 @@ from random import Random
 from typing import Protocol, Self
 from urllib.parse import urlsplit
 
+from sayd_cli.capture.ended import EndedSource
 from sayd_cli.errors import SaydError, UnconfirmedError
 from sayd_cli.listening.loop import Listening
 from sayd_cli.listening.ports import Source, Spool
@@ -95,28 +96,6 @@ class Microphone:
 
     def stop(self) -> None:
         self._stopped = True
-
-    def notices(self) -> list[str]:
-        return []
-
-
-class Silent:
-    """A source that has ended."""
-
-    live = False
-    can_wait = False
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *exc_info: object) -> None: ...
-
-    async def frames(self) -> AsyncIterator[Frame | Interruption]:
-        nothing: tuple[Frame, ...] = ()
-        for frame in nothing:
-            yield frame
-
-    def stop(self) -> None: ...
 
     def notices(self) -> list[str]:
         return []
@@ -321,7 +300,7 @@ async def listen(
     kept = spool or MemorySpool(RATE_HZ)
     for attempt in range(_RECOVERIES):
         listening = Listening(
-            microphone if attempt == 0 else Silent(),
+            microphone if attempt == 0 else EndedSource(),
             service_at(proxy.url),
             kept,
             settings=SessionSettings(),
