@@ -23,6 +23,7 @@ from sayd_cli.errors import (
     ServiceFailedError,
     UnreachableError,
 )
+from sayd_cli.listening.attempts import Attempts
 from sayd_cli.listening.backlog import Backlog
 from sayd_cli.listening.clock import Clock, SystemClock
 from sayd_cli.listening.conversation import Conversation
@@ -59,19 +60,6 @@ _DURATION_GRACE_S = 1.0
 
 _KNOWN_BEFORE = 2
 """Sentences before those that may be heard again, of which the last words may be, too."""
-
-_STEADY_S = 10.0
-"""A connection that lasts so long, or on which something is heard, is a good one; after one that is
-neither, the next attempt waits as if there had been none."""
-
-_FAILURES = 3
-"""After so many breakdowns of a service in a row, each soon after it was ready and none with
-anything confirmed, it is the audio or the service itself that is at fault, and a further attempt
-would end in the same way."""
-
-_SOON_S = 60.0
-"""A connection that lasts longer does not break on the audio that is sent again at its start. In a
-silence, a service that ends its connections now and then confirms nothing, and is not at fault."""
 
 
 class Listening:
@@ -117,20 +105,13 @@ class Listening:
         self._sink = sink
         self._stop = stop
         self._clock = clock or SystemClock()
-        self._random = random or Random()
         self._assembly = Assembly(Transcript(tuple(heard)))
         self._backlog = Backlog(spool, settings.sample_rate_hz)
         self._confirmed_sample = _confirmed_by(heard, spool, settings.sample_rate_hz)
         self._standing = Standing(self._backlog, sink)
         self._silence = SilenceRule(rules.until_silence_s)
         self._hearing: Hearing | None = None
-        self._outage: Outage | None = None
-        self._has_begun = False
-        """The service was ready once, and the user knows that it listens."""
-        self._failures = 0
-        self._connected_at_s = 0.0
-        self._attempts_in_vain = 0
-        """Before the present connection, while it is not known to be a good one."""
+        self._attempts = Attempts(rules, self._clock, random or Random(), live=source.live)
         self._is_told = False
         """The user knows the session's name; later sessions of the run go by the same."""
         self._is_complete = False
@@ -155,7 +136,7 @@ class Listening:
         """
         if self._is_complete or self._has_had_enough():
             return 0.0
-        if self._source.can_wait and not self._has_begun:
+        if self._source.can_wait and not self._attempts.has_begun:
             return 0.0
         rate_hz = self._settings.sample_rate_hz
         return max(0, self._backlog.end_sample - self._confirmed_sample) / rate_hz
@@ -332,10 +313,8 @@ class Listening:
 
     def _tell_connected(self, hearing: Hearing, patience: Patience) -> None:
         """The service takes audio: for the first time, or again."""
-        outage, self._outage = self._outage, None
-        self._connected_at_s = self._clock.now_s()
-        self._attempts_in_vain = outage.attempts if outage is not None else 0
-        if outage is not None and self._has_begun:
+        outage = self._attempts.connected()
+        if outage is not None:
             waiting = self._backlog.end_sample - hearing.feeding.position
             outage_s = self._clock.now_s() - outage.began_s
             replayed_s = waiting / self._settings.sample_rate_hz
@@ -347,7 +326,6 @@ class Listening:
                         f"{replayed_s:.0f} s of audio are sent now"
                     )
                 )
-        self._has_begun = True
         patience.begun()
         self._backlog.connected = True
         self._standing.service_is(Phase.LISTENING)
@@ -378,14 +356,11 @@ class Listening:
             return
         if not cause.retryable:
             raise cause
-        outage = self._outage
-        if outage is None:
-            self._give_up_if_at_fault(cause)
-            outage = self._outage = self._begin_outage()
-            _log.info("the service is lost: %s", cause.message)
-        self._give_up_if_hopeless(cause, outage)
+        _log.info("no connection: %s", cause.message)
+        outage = self._attempts.failed(cause, stopping=self._stop.reason is not None)
+        begun = self._attempts.has_begun
         at_the_end = self._backlog.ended or self._stop.reason is not None
-        if self._has_begun and at_the_end:
+        if begun and at_the_end:
             patience.hurry(self._backlog.waiting_s)
         delay_s = outage.delay_s(cause, at_the_end=at_the_end)
         if not outage.told and self._is_worth_telling(cause, outage):
@@ -395,37 +370,12 @@ class Listening:
             else:
                 what = "listening goes on, and so do attempts"
             self._sink.take(Notice(f"{cause.message}; {what}"))
-        self._standing.service_is(Phase.RECONNECTING if self._has_begun else Phase.STARTING)
+        self._standing.service_is(Phase.RECONNECTING if begun else Phase.STARTING)
         await self._sleep_until_the_end(delay_s)
 
     def _is_worth_telling(self, cause: SaydError, outage: Outage) -> bool:
         """Not that one attempt failed; nor, at the start, what may be an error in a moment."""
-        return isinstance(cause, BusyError) or (self._has_begun and outage.attempts > 1)
-
-    def _begin_outage(self) -> Outage:
-        now_s = self._clock.now_s()
-        is_steady = now_s - self._connected_at_s >= _STEADY_S
-        return Outage(now_s, self._random, attempts=0 if is_steady else self._attempts_in_vain)
-
-    def _give_up_if_at_fault(self, cause: SaydError) -> None:
-        """A connection that worked is lost, and why. That none can be made is no such failure."""
-        if not self._has_begun or not isinstance(cause, ServiceFailedError):
-            return
-        if self._clock.now_s() - self._connected_at_s > _SOON_S:
-            self._failures = 0
-        self._failures += 1
-        if self._failures >= _FAILURES:
-            raise RefusedError(cause.message, "try again later") from cause
-
-    def _give_up_if_hopeless(self, cause: SaydError, outage: Outage) -> None:
-        lasted_s = self._clock.now_s() - outage.began_s
-        if not self._has_begun:
-            unreachable = isinstance(cause, UnreachableError)
-            too_long = unreachable and lasted_s >= self._rules.start_patience_s
-            if too_long or isinstance(cause, ServiceFailedError) or self._stop.reason is not None:
-                raise cause
-        if not self._source.live and lasted_s >= self._rules.outage_limit_s:
-            raise cause
+        return isinstance(cause, BusyError) or (self._attempts.has_begun and outage.attempts > 1)
 
     async def _sleep_until_the_end(self, seconds: float) -> None:
         """Wait; when it is the end meanwhile, of the audio or because somebody asks for it, try
@@ -434,7 +384,7 @@ class Listening:
         tasks = [asyncio.ensure_future(self._clock.sleep(seconds))]
         if self._stop.reason is None:
             tasks.append(asyncio.ensure_future(self._stop.wait()))
-        if self._has_begun and not self._backlog.ended:
+        if self._attempts.has_begun and not self._backlog.ended:
             tasks.append(asyncio.ensure_future(self._backlog.over()))
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -457,12 +407,12 @@ class Listening:
         if report is None:
             return
         self._sink.take(report)
-        self._attempts_in_vain = 0
+        self._attempts.heard()
         if isinstance(report, Interim):
             if report.text:
                 self._silence.heard(report.end_s, self._backlog.sent_s)
             return
-        self._failures = 0
+        self._attempts.confirmed()
         self._silence.heard(report.sentence.end_s, self._backlog.sent_s)
         patience.renew()
         self._confirm(hearing.confirmed_sample(report.sentence))
@@ -473,7 +423,7 @@ class Listening:
         """All that was said in the audio before this is told."""
         if until_sample > self._confirmed_sample:
             self._confirmed_sample = until_sample
-            self._failures = 0
+            self._attempts.confirmed()
             self._backlog.release(until_sample)
 
     def _comes_too_late(self, text: Partial | Final) -> bool:
