@@ -86,7 +86,7 @@ def test_what_is_heard_is_shown_without_steering(
     assert json.loads(found.stdout)[0]["text"] == SHOWN
 
 
-@pytest.mark.parametrize("close_code", [1000, 1008])
+@pytest.mark.parametrize("close_code", [1008, 1011])
 def test_why_a_stream_ends_is_shown_without_steering(
     service: Hostile, cloud: dict[str, str], close_code: int
 ) -> None:
