@@ -16,6 +16,8 @@ from tests.microphone.virtual import VirtualMicrophone, build_plugin, microphone
 hypothesis.settings.register_profile("sayd", deadline=None)
 hypothesis.settings.load_profile("sayd")
 
+_OF_A_TERMINAL = ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES")
+
 PlugIn = Callable[..., VirtualMicrophone]
 
 
@@ -35,7 +37,7 @@ def _temporary_home(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in os.environ:
-        if name.startswith(("SAYD_", "XDG_")) or name in ("NO_COLOR", "FORCE_COLOR"):
+        if name.startswith(("SAYD_", "XDG_")) or name in _OF_A_TERMINAL:
             monkeypatch.delenv(name)
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("HOME", str(home))

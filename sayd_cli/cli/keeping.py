@@ -50,6 +50,7 @@ class HistoryKeeper:
         self._told = told
         self._clock = clock
         self._session_id: str | None = None
+        self._began: Started | None = None
         self._required = False
         self._captured_s = 0.0
         # In the order in which it came; empty as long as the history takes everything.
@@ -89,6 +90,7 @@ class HistoryKeeper:
                 self._captured_s = report.captured_s
             case Started() if self._session_id is None:
                 self._session_id = report.session_id
+                self._began = report
                 self._unkept.append(report)
             case Heard() | Ended() if self._session_id is not None:
                 self._unkept.append(report)
@@ -124,18 +126,27 @@ class HistoryKeeper:
             self._unkept.popleft()
 
     def _keep(self, report: Started | Heard | Ended) -> None:
-        if isinstance(report, Started):
-            self._store.create(
-                report.session_id,
-                settings=self._settings,
-                created_at=report.started_at,
-                backend=report.backend,
-                title=self._title,
-            )
-            return
         assert self._session_id is not None  # nothing is taken before a run has begun
-        if isinstance(report, Heard):
-            self._store.add_sentence(self._session_id, report.sentence)
+        if isinstance(report, Started):
+            self._create(report)
+        elif isinstance(report, Heard):
+            try:
+                self._store.add_sentence(self._session_id, report.sentence)
+            except StorageError:
+                if self._began is None or self._store.find(self._session_id) is not None:
+                    raise
+                # Deleted while it goes on: what is heard from now on was not meant.
+                self._create(self._began)
+                self._store.add_sentence(self._session_id, report.sentence)
         else:
             confirmed = report.reason is not EndReason.ERROR
             self._store.finish(self._session_id, report.duration_s, confirmed=confirmed)
+
+    def _create(self, began: Started) -> None:
+        self._store.create(
+            began.session_id,
+            settings=self._settings,
+            created_at=began.started_at,
+            backend=began.backend,
+            title=self._title,
+        )

@@ -31,6 +31,7 @@ _STEPS = {
 _RATE_HZ = 16000
 _HEARD_S = 1.0
 _SPOKEN_S = 5.0
+_LEAVES_WITHIN_S = 1.0
 _QUIET_DBFS = -70.0
 """The level of a second in which nobody need speak: below it, a room is hardly heard at all."""
 _UNMUTE = "muted? unmute it, and allow programs to use it; `sayd devices test` shows its level"
@@ -70,10 +71,19 @@ async def probe(
             if findings[-1].exit_status:
                 break
     finally:
+        await _end(process)
+    return tuple(findings)
+
+
+async def _end(process: Process) -> None:
+    # It goes by itself. Killing it at that moment, asyncio would take its status from itself.
+    try:
+        async with asyncio.timeout(_LEAVES_WITHIN_S):
+            await process.wait()
+    except TimeoutError:
         with contextlib.suppress(ProcessLookupError):
             process.kill()
         await process.wait()
-    return tuple(findings)
 
 
 async def _next(process: Process, name: str, step: str, limit_s: float) -> Finding:

@@ -32,7 +32,14 @@ def stop_on_signals(stop: StopSignal, abandon: Callable[[], None]) -> Iterator[N
         asked = True
         stop.request(EndReason.INTERRUPT)
 
-    numbers = [getattr(signal, name) for name in _ASKING if hasattr(signal, name)]
+    known = [getattr(signal, name) for name in _ASKING if hasattr(signal, name)]
+    # One that is ignored stays so: `nohup` wants it. But for Ctrl-C, which shells let every job in
+    # the background of a script ignore: `kill -INT` is how a script ends one.
+    numbers = [
+        number
+        for number in known
+        if number == signal.SIGINT or signal.getsignal(number) is not signal.SIG_IGN
+    ]
     before = {number: signal.getsignal(number) for number in numbers}
     for number in numbers:
         # ``loop.add_signal_handler`` does not exist on Windows; this does, everywhere.

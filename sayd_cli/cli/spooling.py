@@ -90,6 +90,7 @@ class KeptAudio:
             self._labelled.discard()
         except StorageError as exc:
             return exc.message
+        self._labelled = None
         return ""
 
 

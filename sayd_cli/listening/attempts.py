@@ -32,14 +32,12 @@ class Attempts:
 
     Args:
         rules: How long to be patient.
-        live: The source cannot wait, so that there is no limit to how long an outage lasts.
         clock: Time.
         random: Spreads attempts.
     """
 
-    def __init__(self, rules: Rules, clock: Clock, random: Random, *, live: bool) -> None:
+    def __init__(self, rules: Rules, clock: Clock, random: Random) -> None:
         self._rules = rules
-        self._live = live
         self._clock = clock
         self._random = random
         self._outage: Outage | None = None
@@ -71,12 +69,13 @@ class Attempts:
         """The service has finished with some of the audio: that is not what it fails on."""
         self._failures = 0
 
-    def failed(self, cause: SaydError, *, stopping: bool) -> Outage:
+    def failed(self, cause: SaydError, *, stopping: bool, can_wait: bool) -> Outage:
         """An attempt has failed, or a connection is lost.
 
         Args:
             cause: Why; retryable.
             stopping: Somebody wants the run to end.
+            can_wait: Nothing is missed while nobody listens, so that an outage has a limit.
 
         Returns:
             The outage, which says when to try again.
@@ -87,7 +86,7 @@ class Attempts:
         if self._outage is None:
             self._give_up_if_at_fault(cause)
             self._outage = self._begin_outage()
-        self._give_up_if_hopeless(cause, self._outage, stopping=stopping)
+        self._give_up_if_hopeless(cause, self._outage, stopping=stopping, can_wait=can_wait)
         return self._outage
 
     def _begin_outage(self) -> Outage:
@@ -105,12 +104,14 @@ class Attempts:
         if self._failures >= _FAILURES:
             raise RefusedError(cause.message, "try again later") from cause
 
-    def _give_up_if_hopeless(self, cause: SaydError, outage: Outage, *, stopping: bool) -> None:
+    def _give_up_if_hopeless(
+        self, cause: SaydError, outage: Outage, *, stopping: bool, can_wait: bool
+    ) -> None:
         lasted_s = self._clock.now_s() - outage.began_s
         if not self.has_begun:
             unreachable = isinstance(cause, UnreachableError)
             too_long = unreachable and lasted_s >= self._rules.start_patience_s
             if too_long or isinstance(cause, ServiceFailedError) or stopping:
                 raise cause
-        if not self._live and lasted_s >= self._rules.outage_limit_s:
+        if can_wait and lasted_s >= self._rules.outage_limit_s:
             raise cause

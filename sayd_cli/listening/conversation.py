@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from sayd_cli.errors import RefusedError, SaydError, ServiceFailedError, UnreachableError
+from sayd_cli.errors import BusyError, RefusedError, SaydError, ServiceFailedError, UnreachableError
 from sayd_cli.listening.clock import Clock
 from sayd_cli.listening.ports import Stream
 from sayd_cli.listening.rules import Rules
@@ -45,10 +45,17 @@ class Conversation:
         rules: How long to wait.
         clock: Time.
         on_ready: Called with the first ``ready``, before anything that comes after it is given.
+        has_said: The session has given sentences on an earlier connection.
     """
 
     def __init__(
-        self, stream: Stream, rules: Rules, clock: Clock, on_ready: Callable[[Ready], None]
+        self,
+        stream: Stream,
+        rules: Rules,
+        clock: Clock,
+        on_ready: Callable[[Ready], None],
+        *,
+        has_said: bool = False,
     ) -> None:
         self._stream = stream
         self._rules = rules
@@ -59,7 +66,7 @@ class Conversation:
         self._is_ready = False
         self._protocol = ClientStream()
         self._last_sent_s = clock.now_s()
-        self._heard_text = False
+        self._has_said = has_said
 
     async def send(self, message: ClientMessage) -> None:
         """Send a message. When the connection is over, wait to be cancelled.
@@ -143,13 +150,13 @@ class Conversation:
             case Partial():
                 take(message)
             case Final():
-                self._heard_text = True
+                self._has_said = True
                 take(message)
             case _:
                 pass
 
     def _complete(self, message: Complete, take: Taker) -> Complete:
-        if message.text and not self._heard_text:
+        if message.text and not self._has_said:
             # Some services give the whole text here; where it is the only one, it counts.
             take(Final(message.text))
         return message
@@ -164,6 +171,8 @@ class Conversation:
                     pass
         except TimeoutError:
             pass  # no close code: then its word is all there is
+        except BusyError as closed:
+            return BusyError(said, "try again later", retry_after_s=closed.retry_after_s)
         except SaydError as closed:
             if closed.retryable:
                 return ServiceFailedError(said, "try again later")

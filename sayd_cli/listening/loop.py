@@ -21,6 +21,7 @@ from sayd_cli.errors import (
     RefusedError,
     SaydError,
     ServiceFailedError,
+    UnconfirmedError,
     UnreachableError,
 )
 from sayd_cli.listening.attempts import Attempts
@@ -111,10 +112,12 @@ class Listening:
         self._standing = Standing(self._backlog, sink)
         self._silence = SilenceRule(rules.until_silence_s)
         self._hearing: Hearing | None = None
-        self._attempts = Attempts(rules, self._clock, random or Random(), live=source.live)
+        self._attempts = Attempts(rules, self._clock, random or Random())
         self._is_told = False
         """The user knows the session's name; later sessions of the run go by the same."""
         self._is_complete = False
+        self._heard_in = ""
+        """The name of the session that the last sentence came from."""
         self._intake = Intake(
             source,
             self._backlog,
@@ -156,7 +159,7 @@ class Listening:
                 opened_at = self._clock.utc_now()
                 _log.info("listening begins")
                 self._standing.service_is(Phase.STARTING)
-                await self._listen(opened_at)
+                await self._listen_for_enough(opened_at)
             if self._intake.failure is not None:
                 raise self._intake.failure
         except SaydError as exc:
@@ -164,6 +167,13 @@ class Listening:
             self._finish(EndReason.DEVICE if isinstance(exc, DeviceError) else EndReason.ERROR)
             raise
         return self._finish(self._stop.reason or EndReason.EOF)
+
+    async def _listen_for_enough(self, opened_at: datetime) -> None:
+        try:
+            await self._listen(opened_at)
+        except UnconfirmedError:
+            if not self._has_had_enough():
+                raise
 
     async def _listen(self, opened_at: datetime) -> None:
         patience = Patience(self._rules)
@@ -277,7 +287,13 @@ class Listening:
             self._tell_connected(hearing, patience)
             is_ready.set()
 
-        conversation = Conversation(stream, self._rules, self._clock, on_ready)
+        conversation = Conversation(
+            stream,
+            self._rules,
+            self._clock,
+            on_ready,
+            has_said=self._heard_in == hearing.session.session_id,
+        )
 
         async def send() -> None:
             await is_ready.wait()
@@ -315,7 +331,9 @@ class Listening:
         """The service takes audio: for the first time, or again."""
         outage = self._attempts.connected()
         if outage is not None:
-            waiting = self._backlog.end_sample - hearing.feeding.position
+            # What went while the service was away is told as a gap.
+            first = max(hearing.feeding.position, self._backlog.start_sample)
+            waiting = self._backlog.end_sample - first
             outage_s = self._clock.now_s() - outage.began_s
             replayed_s = waiting / self._settings.sample_rate_hz
             self._sink.take(Reconnected(hearing.session.session_id, outage_s, replayed_s))
@@ -327,6 +345,7 @@ class Listening:
                     )
                 )
         patience.begun()
+        self._silence.is_caught_up_at(self._backlog.captured_s)
         self._backlog.connected = True
         self._standing.service_is(Phase.LISTENING)
 
@@ -357,9 +376,12 @@ class Listening:
         if not cause.retryable:
             raise cause
         _log.info("no connection: %s", cause.message)
-        outage = self._attempts.failed(cause, stopping=self._stop.reason is not None)
+        stopping = self._stop.reason is not None
+        # A pipe is not live, but whoever writes to it may be recording.
+        nothing_is_missed = self._source.can_wait or (not self._source.live and self._backlog.ended)
+        outage = self._attempts.failed(cause, stopping=stopping, can_wait=nothing_is_missed)
         begun = self._attempts.has_begun
-        at_the_end = self._backlog.ended or self._stop.reason is not None
+        at_the_end = self._backlog.ended or stopping
         if begun and at_the_end:
             patience.hurry(self._backlog.waiting_s)
         delay_s = outage.delay_s(cause, at_the_end=at_the_end)
@@ -413,6 +435,7 @@ class Listening:
                 self._silence.heard(report.end_s, self._backlog.sent_s)
             return
         self._attempts.confirmed()
+        self._heard_in = hearing.session.session_id
         self._silence.heard(report.sentence.end_s, self._backlog.sent_s)
         patience.renew()
         self._confirm(hearing.confirmed_sample(report.sentence))

@@ -18,7 +18,13 @@ class SilenceRule:
     def heard(self, end_s: float, captured_s: float) -> None:
         """A word ends at ``end_s``; told when the captured audio ended at ``captured_s``."""
         self._word_end_s = max(self._word_end_s or 0.0, end_s)
-        self._told_at_s = captured_s
+        self._told_at_s = max(self._told_at_s, captured_s)
+
+    def is_caught_up_at(self, captured_s: float) -> None:
+        """The service has everything before ``captured_s`` to hear first, after an outage: however
+        fast it is sent, the time to tell of a word begins there.
+        """
+        self._told_at_s = max(self._told_at_s, captured_s)
 
     def goes_on(self, captured_s: float) -> None:
         """The audio goes on after a gap, at ``captured_s``: in the gap nobody can say anything."""

@@ -15,15 +15,12 @@ from typing import Self
 from sayd_cli.errors import StorageError
 from sayd_cli.model.audio import SAMPLE_BYTES, Frame
 from sayd_cli.spool import segments
-from sayd_cli.spool.memory import SEGMENT_S, MemorySpool
+from sayd_cli.spool.memory import MEMORY_BYTES, SEGMENT_S, MemorySpool
 from sayd_cli.spool.segments import FileSegment, MemorySegment, Segment
 from sayd_cli.spool.syncing import Syncer
 
 BUDGET_BYTES = 2**30
 """9 hours at 16 kHz that nobody confirmed. It is for one spool; two listenings have two."""
-
-MEMORY_BYTES = 32 * 2**20
-"""17 minutes at 16 kHz, while the disk fails."""
 
 _SYNC_LIMIT_S = 5.0
 """How long ``close`` waits for a disk that is slow."""

@@ -24,8 +24,9 @@ from typing import TYPE_CHECKING, Self
 from sayd_cli.errors import StorageError
 from sayd_cli.model.session import BackendName, SessionSettings
 from sayd_cli.spool import segments
-from sayd_cli.spool.disk import BUDGET_BYTES, MEMORY_BYTES, DiskSpool
+from sayd_cli.spool.disk import BUDGET_BYTES, DiskSpool
 from sayd_cli.spool.label import SpoolLabel, decode, encode
+from sayd_cli.spool.memory import MEMORY_BYTES
 from sayd_cli.spool.syncing import sync_folder
 
 if TYPE_CHECKING:

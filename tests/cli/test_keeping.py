@@ -148,6 +148,18 @@ def test_a_run_that_breaks_off_keeps_what_it_can(path: Path, store: SessionStore
     assert texts(store) == ["Sentence 0."]
 
 
+def test_a_session_that_is_deleted_while_it_goes_on_gets_what_follows(store: SessionStore) -> None:
+    told = Told()
+    with HistoryKeeper(store, SETTINGS, "talk", told, clock=Clock()) as keeper:
+        keeper.take(started())
+        keeper.take(heard(0))
+        store.delete([NAME])
+        keeper.take(heard(1))
+        keeper.take(ended())
+    assert texts(store) == ["Sentence 1."]
+    assert told.texts == []
+
+
 def test_what_is_recovered_must_be_kept(path: Path, store: SessionStore) -> None:
     with HistoryKeeper(store, SETTINGS, "talk", Told(), clock=Clock()) as keeper:
         keeper.resume(None)

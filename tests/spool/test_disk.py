@@ -134,7 +134,7 @@ def test_a_full_disk_is_used_again_once_there_is_room(tmp_path: Path) -> None:
             capture(spool, 30)
             (notice,) = spool.notices()
             assert "cannot be written to the disk (File too large)" in notice
-            assert "the last 17.5 minutes" in notice
+            assert "the last 35 minutes" in notice
             assert runs(spool) == [(0, 35 * BLOCK)]
         capture(spool, 20)
         assert spool.notices() == ["captured audio is written to the disk again"]
