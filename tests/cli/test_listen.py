@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 import signal
 import subprocess
 import time
@@ -207,6 +208,29 @@ def test_interrupting_a_long_file_does_not_wait_for_what_is_on_its_way(tmp_path:
         assert process.wait(LIMIT_S) == 0
     # It was half a minute when minutes of audio waited in sockets.
     assert time.monotonic() - asked_s < 15
+
+
+@pytest.mark.skipif(shutil.which("nohup") is None, reason="nohup is not installed")
+def test_under_nohup_a_terminal_that_is_closed_ends_nothing() -> None:
+    whole = sayd("listen", str(BECKETT), "--local").stdout
+    process = subprocess.Popen(
+        ["nohup", *command("listen", str(BECKETT), "--local", "--pace", "realtime")],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(),
+        text=True,
+    )
+    with process:
+        try:
+            assert process.stdout is not None
+            first = process.stdout.readline()
+            process.send_signal(signal.SIGHUP)
+            rest, _ = process.communicate(timeout=LIMIT_S)
+        finally:
+            process.kill()
+    assert process.returncode == 0
+    assert first + rest == whole
 
 
 def test_sentences_are_flushed_as_they_come() -> None:
