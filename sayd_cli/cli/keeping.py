@@ -16,8 +16,16 @@ from sayd_cli.render.sinks import Sink
 
 _log = logging.getLogger(__name__)
 
-_TRY_AGAIN_AFTER_S = 10.0
-"""A try can take as long as the history waits for another process, and nothing else goes on."""
+BUSY_TIMEOUT_S = 0.1
+"""How long a try waits for another process that writes. Nothing else goes on meanwhile, and what is
+captured is not yet on the disk."""
+
+_TRY_AGAIN_AFTER_S = 1.0
+_TRIES_AT_THE_END = 50
+"""When nothing else goes on any more: five seconds, where another process writes."""
+
+_TOLD_AFTER_S = 3.0
+"""A shorter failure is nobody's business: what it delayed is kept by then."""
 
 
 class HistoryKeeper:
@@ -55,8 +63,9 @@ class HistoryKeeper:
         self._captured_s = 0.0
         # In the order in which it came; empty as long as the history takes everything.
         self._unkept: deque[Started | Heard | Ended] = deque()
-        self._failing = False
-        self._failed_at = 0.0
+        self._failing_since_s: float | None = None
+        self._tried_at_s = 0.0
+        self._is_told = False
 
     def resume(self, session_id: str | None) -> None:
         """Go on with a session that was interrupted; to be called first, if at all.
@@ -69,6 +78,11 @@ class HistoryKeeper:
         """
         self._session_id = session_id
         self._required = True
+
+    @property
+    def has_everything(self) -> bool:
+        """All that was heard is in the history, so that its audio is not needed any more."""
+        return not any(isinstance(report, Heard) for report in self._unkept)
 
     def __enter__(self) -> Self:
         return self
@@ -95,26 +109,40 @@ class HistoryKeeper:
             case Heard() | Ended() if self._session_id is not None:
                 self._unkept.append(report)
         over = isinstance(report, Ended)
-        waits = self._failing and self._clock() < self._failed_at + _TRY_AGAIN_AFTER_S
-        if not self._unkept or (waits and not over):
-            return
-        try:
-            self._keep_all()
-        except StorageError as exc:
-            if self._required:
-                raise
-            self._tell_failed(exc, over=over)
-        else:
-            if self._failing:
-                self._told.take(Notice("the history has everything again"))
-            self._failing = False
+        if self._unkept and (over or not self._waits()):
+            self._keep_or_tell(over=over)
         if over:
             self._session_id = None
 
-    def _tell_failed(self, exc: StorageError, *, over: bool) -> None:
-        if not self._failing:
+    def _waits(self) -> bool:
+        return (
+            self._failing_since_s is not None
+            and self._clock() < self._tried_at_s + _TRY_AGAIN_AFTER_S
+        )
+
+    def _keep_or_tell(self, *, over: bool) -> None:
+        for tries_left in reversed(range(_TRIES_AT_THE_END if over else 1)):
+            try:
+                self._keep_all()
+            except StorageError as exc:
+                if self._required:
+                    raise
+                if not tries_left:
+                    self._has_failed(exc, over=over)
+            else:
+                if self._is_told:
+                    self._told.take(Notice("the history has everything again"))
+                self._failing_since_s, self._is_told = None, False
+                return
+
+    def _has_failed(self, exc: StorageError, *, over: bool) -> None:
+        self._tried_at_s = self._clock()
+        if self._failing_since_s is None:
+            self._failing_since_s = self._tried_at_s
+        lasts = self._tried_at_s - self._failing_since_s >= _TOLD_AFTER_S
+        if (lasts or over) and not self._is_told:
+            self._is_told = True
             self._told.take(Notice(f"not kept in the history: {exc.message}"))
-        self._failing, self._failed_at = True, self._clock()
         lacking = sum(isinstance(report, Heard) for report in self._unkept)
         if over and lacking:
             what = "sentence is" if lacking == 1 else "sentences are"

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from sayd_cli.cli.backend import service_of
-from sayd_cli.cli.keeping import HistoryKeeper
+from sayd_cli.cli.keeping import BUSY_TIMEOUT_S, HistoryKeeper
 from sayd_cli.cli.keys import key_presses
 from sayd_cli.cli.messages import say
 from sayd_cli.cli.outlets import OpenOutlets, Outlets, caption_page, open_outlets
@@ -103,8 +103,9 @@ def run_plan(plan: Plan, environment: Environment) -> Ended:
         shown = stack.enter_context(screen(plan.show, plan.backend))
         audio = _audio(plan, environment, shown.sink, stack)
         sinks: list[Sink] = [audio]
-        if plan.keep:
-            sinks.extend(_history(plan, environment, shown.sink, stack))
+        history = _history(plan, environment, shown.sink, stack)
+        if history is not None:
+            sinks.append(history)
         told = _Stderr() if plan.show.quiet else shown.sink
         outlets = stack.enter_context(_outlets(plan, environment, told))
         sinks.extend(outlets.sinks)
@@ -127,6 +128,7 @@ def run_plan(plan: Plan, environment: Environment) -> Ended:
                     pause=pause,
                     tape=tape,
                     heard=() if resumed is None else resumed.heard,
+                    is_kept=lambda: history is None or history.has_everything,
                 )
                 if shown.view is not None:
                     stack.enter_context(
@@ -135,7 +137,7 @@ def run_plan(plan: Plan, environment: Environment) -> Ended:
                         )
                     )
                 with stop_on_signals(stop, lambda: _leave_at_once(stack, shown, outlets, audio)):
-                    ended = await _run(listening, audio, shown)
+                    ended = await _run(listening, audio, history, shown)
                     await _while_read(outlets.finish(stop), shown.output)
                     return ended
 
@@ -145,7 +147,15 @@ def run_plan(plan: Plan, environment: Environment) -> Ended:
     return ended
 
 
-async def _run(listening: Listening, audio: KeptAudio, shown: Screen) -> Ended:
+async def _run(
+    listening: Listening, audio: KeptAudio, history: HistoryKeeper | None, shown: Screen
+) -> Ended:
+    def needed_s() -> float:
+        # What the history lacks can be heard again.
+        if history is not None and not history.has_everything:
+            return listening.held_s
+        return listening.unconfirmed_s
+
     """Listen, and keep the audio of what was not confirmed; of a bug, all there is."""
     try:
         ended = await _while_read(listening.run(), shown.output)
@@ -153,11 +163,11 @@ async def _run(listening: Listening, audio: KeptAudio, shown: Screen) -> Ended:
         audio.abandon()
         raise
     except SaydError:
-        kept = audio.settle(listening.unconfirmed_s)
+        kept = audio.settle(needed_s())
         if kept:
             shown.sink.take(Notice(kept))
         raise
-    left = audio.settle(listening.unconfirmed_s)
+    left = audio.settle(needed_s())
     if left:
         shown.sink.take(Notice(left))
     return ended
@@ -238,18 +248,22 @@ class _Stderr:
 
 def _history(
     plan: Plan, environment: Environment, screen: Sink, stack: ExitStack
-) -> Iterator[HistoryKeeper]:
+) -> HistoryKeeper | None:
+    if not plan.keep:
+        return None
     try:
         store = stack.enter_context(SessionStore(history_path(environment)))
     except StorageError as exc:
         if plan.resumed is not None:
             raise
         screen.take(Notice(f"not kept in the history: {exc.message}"))
-        return
+        return None
+    if plan.resumed is None:
+        store.wait_at_most(BUSY_TIMEOUT_S)
     keeper = HistoryKeeper(store, plan.settings, plan.title, screen)
     if plan.resumed is not None:
         keeper.resume(plan.resumed.session_id)
-    yield stack.enter_context(keeper)
+    return stack.enter_context(keeper)
 
 
 def _leave_at_once(

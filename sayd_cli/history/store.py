@@ -94,6 +94,15 @@ class SessionStore:
             with self._translated():
                 database.close()
 
+    def wait_at_most(self, busy_timeout_s: float) -> None:
+        """From now on, wait no longer for another process that writes.
+
+        Args:
+            busy_timeout_s: As on making it.
+        """
+        with self._translated():
+            self._connection().execute(f"PRAGMA busy_timeout = {round(busy_timeout_s * 1000)}")
+
     def create(
         self,
         session_id: str,

@@ -41,7 +41,8 @@ class Hearing:
         known: The end of the transcript so far, where some of it may be heard again.
         clock: Time.
         streamed_s: How much was sent on this session's stream in earlier connections that this one
-            does not continue.
+            does not continue, where nothing else is known of them.
+        before: What heard the session on those connections, and hears no more.
     """
 
     def __init__(
@@ -52,18 +53,26 @@ class Hearing:
         known: str,
         clock: Clock,
         streamed_s: float = 0.0,
+        before: Hearing | None = None,
     ) -> None:
+        if before is not None:
+            streamed_s = before.streamed_s
         self.session = session
         self.feeding = feeding
         self.is_resuming = streamed_s > 0
         """The next connection is to a stream that was open before."""
         self.is_asked_to_end = False
         """``end`` was sent, on this connection or an earlier one."""
-        self._sequence = Sequence()
+        self._sequence = Sequence() if before is None else before._sequence
+        self._sequence.reconnected()
         self._overlap = Overlap(known)
         self._clock = clock
         self._streamed_s = streamed_s
-        self._offset_s = None if streamed_s else 0.0
+        self._arrived_s = streamed_s if before is None else before._surely_arrived_s
+        self._told_s = 0.0 if before is None else before._told_s
+        """The latest time at which a sentence of the session ended."""
+        self._counts_on = None if before is None else before._counts_on
+        """Its times count on over connections that it does not continue; None: not known yet."""
         self._resume_s: float | None = None
         self._lost_at_s: float | None = None
         self._was_ready = False
@@ -120,6 +129,7 @@ class Hearing:
             text = self._overlap.peek(message.text)
             yield self._placed(replace(message, text=text))
             return
+        self._told_s = max(self._told_s, min(message.end_s or 0.0, self.streamed_s))
         for final in self._sequence.take(message):
             # Of one that is known nothing is left, but that interim text before it is over.
             yield self._placed(replace(final, text=self._overlap.remove(final.text)))
@@ -165,26 +175,16 @@ class Hearing:
         """The message with its times in the captured audio, not in the stream."""
         timeline = self.feeding.timeline
         start_s, end_s = message.start_s, message.end_s
-        offset_s = self._offset(end_s)
+        offset_s = self._offset_s(end_s)
+        if offset_s is None:
+            # Without a start it is approximate. It ends no later than it does if it counts anew.
+            start_s, offset_s = None, 0.0
+            end_s = end_s if self._may_count_anew(end_s) else None
         if end_s is not None:
-            end_s = timeline.end_s(end_s - offset_s)
+            end_s = timeline.end_s(max(0.0, end_s - offset_s) if offset_s else end_s)
         if start_s is not None:
-            start_s = timeline.start_s(start_s - offset_s)
+            start_s = timeline.start_s(max(0.0, start_s - offset_s) if offset_s else start_s)
             # What is all in silence that was put in has its end before it, its start after it.
             start_s = start_s if end_s is None else min(start_s, end_s)
         return replace(message, start_s=start_s, end_s=end_s)
 
-    def _offset(self, end_s: float | None) -> float:
-        """What to take off the times: a service may count on over connections, or anew in each.
-
-        Decided by the first time that is given: one that lies after all the audio of this
-        connection is of a service that counts on.
-        """
-        if self._offset_s is not None:
-            return self._offset_s
-        if end_s is None:
-            return 0.0
-        timeline = self.feeding.timeline
-        sent_s = timeline.stream_samples / timeline.sample_rate_hz
-        self._offset_s = self._streamed_s if end_s > sent_s + _AHEAD_S else 0.0
-        return self._offset_s

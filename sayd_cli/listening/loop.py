@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from random import Random
@@ -81,6 +81,7 @@ class Listening:
         clock: Time.
         random: Spreads attempts to connect.
         heard: The confirmed sentences of the run that was interrupted.
+        is_kept: Whether all that the sink was told is kept, so that its audio may go.
     """
 
     def __init__(
@@ -98,7 +99,9 @@ class Listening:
         clock: Clock | None = None,
         random: Random | None = None,
         heard: Sequence[Sentence] = (),
+        is_kept: Callable[[], bool] = lambda: True,
     ) -> None:
+        self._is_kept = is_kept
         self._source = source
         self._backend = backend
         self._settings = settings
@@ -143,6 +146,12 @@ class Listening:
             return 0.0
         rate_hz = self._settings.sample_rate_hz
         return max(0, self._backlog.end_sample - self._confirmed_sample) / rate_hz
+
+    @property
+    def held_s(self) -> float:
+        """Seconds of captured audio that are not released, confirmed or not."""
+        held_samples = self._backlog.end_sample - self._backlog.start_sample
+        return held_samples / self._settings.sample_rate_hz
 
     async def run(self) -> Ended:
         """Listen until the source ends, a rule says so, or ``stop`` is requested.
@@ -447,7 +456,8 @@ class Listening:
         if until_sample > self._confirmed_sample:
             self._confirmed_sample = until_sample
             self._attempts.confirmed()
-            self._backlog.release(until_sample)
+            if self._is_kept():
+                self._backlog.release(until_sample)
 
     def _comes_too_late(self, text: Partial | Final) -> bool:
         if text.start_s is None or not text.text or not self._silence.ended_before(text.start_s):
