@@ -63,15 +63,15 @@ class Hearing:
         """The next connection is to a stream that was open before."""
         self.is_asked_to_end = False
         """``end`` was sent, on this connection or an earlier one."""
-        self._sequence = Sequence() if before is None else before._sequence
+        self._sequence: Sequence = Sequence() if before is None else before._sequence
         self._sequence.reconnected()
         self._overlap = Overlap(known)
         self._clock = clock
         self._streamed_s = streamed_s
         self._arrived_s = streamed_s if before is None else before._surely_arrived_s
-        self._told_s = 0.0 if before is None else before._told_s
-        """The latest time at which a sentence of the session ended."""
-        self._counts_on = None if before is None else before._counts_on
+        self._told_s: float = 0.0 if before is None else before._told_s
+        """The latest time that a sentence of the session was said to end at."""
+        self._counts_on: bool | None = None if before is None else before._counts_on
         """Its times count on over connections that it does not continue; None: not known yet."""
         self._resume_s: float | None = None
         self._lost_at_s: float | None = None
@@ -175,16 +175,49 @@ class Hearing:
         """The message with its times in the captured audio, not in the stream."""
         timeline = self.feeding.timeline
         start_s, end_s = message.start_s, message.end_s
-        offset_s = self._offset_s(end_s)
-        if offset_s is None:
-            # Without a start it is approximate. It ends no later than it does if it counts anew.
+        self._decide(end_s)
+        if self._streamed_s and self._counts_on is None:
+            # It is approximate without a start. Its end is no later than by counting anew.
             start_s, offset_s = None, 0.0
-            end_s = end_s if self._may_count_anew(end_s) else None
+            end_s = end_s if end_s is not None and self._is_sent(end_s) else None
+        else:
+            offset_s = self._streamed_s if self._counts_on else 0.0
+        # What lies before the stream is no time in it.
         if end_s is not None:
-            end_s = timeline.end_s(max(0.0, end_s - offset_s) if offset_s else end_s)
+            end_s = timeline.end_s(end_s - offset_s) if end_s >= offset_s else None
         if start_s is not None:
-            start_s = timeline.start_s(max(0.0, start_s - offset_s) if offset_s else start_s)
+            start_s = timeline.start_s(start_s - offset_s) if start_s >= offset_s else None
+        if start_s is not None and end_s is not None:
             # What is all in silence that was put in has its end before it, its start after it.
-            start_s = start_s if end_s is None else min(start_s, end_s)
+            start_s = min(start_s, end_s)
         return replace(message, start_s=start_s, end_s=end_s)
 
+    def _decide(self, end_s: float | None) -> None:
+        """Find out how the service counts, by the first time that only one way can give.
+
+        A time by which a service counts on can look like one by which it counts anew: as much is
+        sent again in a moment as was sent before. Taken for the wrong one, it would confirm audio
+        that is not heard yet; so of one that is possible both ways nothing is believed.
+        """
+        if self._counts_on is not None or not self._streamed_s:
+            return
+        if end_s is None or end_s <= 0:
+            return
+        # By counting on, it is no later than this in the present stream, and may be late itself.
+        latest_s = end_s - self._arrived_s
+        counts_on = latest_s >= max(0.0, self.feeding.heard_s() - MARGIN_S - IN_FLIGHT_S)
+        if counts_on != self._is_sent(end_s):
+            self._counts_on = counts_on
+
+    def _is_sent(self, stream_s: float) -> bool:
+        """Whether the moment is in what was sent on this connection."""
+        timeline = self.feeding.timeline
+        return stream_s <= timeline.stream_samples / timeline.sample_rate_hz + _AHEAD_S
+
+    @property
+    def _surely_arrived_s(self) -> float:
+        """How much of the session's stream a service that counts on has at least.
+
+        What it had told of had arrived, and of the rest all but what was on its way.
+        """
+        return max(self._told_s, self.streamed_s - IN_FLIGHT_S)
