@@ -204,16 +204,17 @@ class MemorySpool:
             return
         if self._dropped_samples == 0:
             self._notices.append(
-                f"the spool is full: the oldest {self._seconds(lost_samples)} of audio that were "
-                "not yet confirmed are dropped, and more while this lasts"
+                f"the spool is full: the oldest {self._seconds(lost_samples)} of audio without "
+                "confirmed words are no longer kept, and more while this lasts; what the service "
+                "has not heard of it is lost"
             )
         self._dropped_samples += lost_samples
 
     def _tell_dropped(self) -> None:
         if self._dropped_samples:
             self._notices.append(
-                f"in all {self._seconds(self._dropped_samples)} of audio that were not yet "
-                "confirmed were dropped while the spool was full"
+                f"in all {self._seconds(self._dropped_samples)} of audio without confirmed words "
+                "were not kept while the spool was full"
             )
         self._dropped_samples = 0
 

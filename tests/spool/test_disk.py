@@ -119,7 +119,7 @@ def test_a_full_spool_drops_the_oldest_and_says_so_once(tmp_path: Path) -> None:
             assert runs(spool) == [(spool.start_sample, spool.end_sample)]
             assert spool.start_sample == 4 * RATE_HZ
             (notice,) = spool.notices()
-            assert "the spool is full: the oldest 1 s of audio that were not yet" in notice
+            assert "the spool is full: the oldest 1 s of audio without" in notice
             for _ in range(8):
                 spool.release(spool.end_sample)
             capture(spool, 10)
