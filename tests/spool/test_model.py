@@ -107,6 +107,8 @@ class DiskSpoolMachine(RuleBasedStateMachine):
         self.spool = self.opened()
         self.only_in_memory = False
         self.spool.release(self.released)
+        # One that is reopened begins with what it has; a gap before it is not to be known any more.
+        self.released = max(self.released, self.spool.start_sample)
 
     @rule(torn=st.booleans())
     def die_and_reopen(self, torn: bool) -> None:
@@ -124,7 +126,8 @@ class DiskSpoolMachine(RuleBasedStateMachine):
         if not self.only_in_memory:
             assert after == before
         self.only_in_memory = False
-        self.captured -= before - after
+        # What was released before it died is gone too, though its position may come again.
+        self.captured = after
         self.end = self.spool.end_sample
         self.released = self.spool.start_sample
 
