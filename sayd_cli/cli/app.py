@@ -71,6 +71,7 @@ class Invocation:
     """What the options before the command said; known while they are read, and after."""
 
     debug: bool = False
+    wants_help: bool = False
 
 
 def build(wanted: str | None = None) -> typer.Typer:
@@ -112,7 +113,7 @@ def run(arguments: Sequence[str], on_begin: Callable[[], None] = lambda: None) -
     Returns:
         The exit status.
     """
-    invocation = Invocation()
+    invocation = Invocation(wants_help=not {"-h", "--help"}.isdisjoint(arguments))
     wanted = next((argument for argument in arguments if not argument.startswith("-")), "")
     command = typer.main.get_command(build(wanted))
     try:
@@ -128,6 +129,13 @@ def run(arguments: Sequence[str], on_begin: Callable[[], None] = lambda: None) -
         remedy = exc.remedy or _USUAL_REMEDIES.get(exc.exit_status, "")
         return _fail(exc.message, remedy, exc.exit_status, debug=invocation.debug)
     except typer.TyperException as exc:
+        if wanted == "auth":
+            # What is one argument too many may be a key, and is not to be shown.
+            return _fail(
+                "this is no way to call `sayd auth`",
+                "a key is no argument: `sayd auth login` asks for it, or reads it from a pipe",
+                exc.exit_code,
+            )
         return _fail(exc.format_message(), _usage_remedy(wanted), exc.exit_code)
     except BrokenPipeError:
         # Whoever read the results has gone, which is no failure: `sayd … | head` is done.
@@ -170,8 +178,12 @@ def _root(
     configure_logging(debug=debug, wanted=read_variables(os.environ).log)
     if all(entry.prints for entry in COMMANDS if entry.name == context.invoked_subcommand):
         require_output()
-    if context.invoked_subcommand == "listen":
+    if context.invoked_subcommand == "listen" and not _wants_help(context):
         context.default_map = {"listen": _listen_defaults()}
+
+
+def _wants_help(context: typer.Context) -> bool:
+    return isinstance(context.obj, Invocation) and context.obj.wants_help
 
 
 def _listen_defaults() -> dict[str, Any]:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import Enum
+from math import isfinite
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
@@ -153,7 +154,7 @@ def _scalar(path: Path, setting: Setting, value: object) -> Scalar:
         pass
     elif kind in (int, float):
         numeric = int if kind is int else (int, float)
-        if isinstance(value, numeric) and _within(setting, value):
+        if isinstance(value, numeric) and isfinite(value) and _within(setting, value):
             return value
     elif issubclass(kind, Enum):
         choices = [str(item.value) for item in kind]

@@ -27,6 +27,7 @@ def list_(
     if context.invoked_subcommand is not None:
         return
     from sayd_cli.capture.devices import list_inputs
+    from sayd_cli.cli.messages import say
     from sayd_cli.render.tables import Column, write_table
     from sayd_cli.render.terminal import write
 
@@ -45,6 +46,9 @@ def list_(
             for device in inputs
         ]
         write(sys.stdout, json_text(rows) + "\n")
+        return
+    if not inputs:
+        say("there is no microphone here; `sayd doctor` says what to do about it")
         return
     write_table(
         sys.stdout,

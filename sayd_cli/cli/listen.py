@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 
 def command(
+    context: typer.Context,
     source: Annotated[
         str | None,
         typer.Argument(
@@ -164,6 +165,7 @@ def command(
     for option, seconds in (("--duration", duration), ("--until-silence", until_silence)):
         if seconds is not None and not 0 < seconds < float("inf"):
             raise UsageError(f"{option} must be more than 0 seconds", "leave it out for no limit")
+    _check_files(source, output or [], record, caption_file)
     settings = SessionSettings(language=language, sample_rate_hz=rate, codec=codec)
     check_codec(codec)
     environment = read_environment(os.environ)
@@ -173,7 +175,7 @@ def command(
     chosen_for_them = local is None and environment.backend is BackendChoice.AUTO
     sent_at = pace or (Pace.MAX if backend is BackendName.LOCAL else Pace.REALTIME)
     plan = Plan(
-        source=_source(source, device, rate),
+        source=_source(source, device if source is None or _is_typed(context) else None, rate),
         backend=backend,
         settings=settings,
         rules=Rules(
@@ -193,10 +195,10 @@ def command(
         ),
         title=sanitize(name),
         keep=not no_history,
-        record=_not_the_source("--record", record, source),
+        record=record,
         outlets=Outlets(
-            files=_checked(output or [], record=record, caption_file=caption_file, source=source),
-            caption_file=_not_the_source("--caption-file", caption_file, source),
+            files=tuple(output or ()),
+            caption_file=caption_file,
             captions=None if captions is None else parse_address(captions),
             command=exec_,
         ),
@@ -204,6 +206,13 @@ def command(
     if chosen_for_them and backend is BackendName.LOCAL and not quiet:
         say("no key, so the local engine listens; `sayd auth login` would use the service")
     run_plan(plan, environment)
+
+
+def _is_typed(context: typer.Context) -> bool:
+    """The device is an option of this command line: one of the config file is for when there is
+    need of one."""
+    chosen_by = context.get_parameter_source("device")
+    return chosen_by is not None and chosen_by.name == "COMMANDLINE"
 
 
 def _check_local_language(language: str) -> None:
@@ -224,32 +233,20 @@ def _check_local_language(language: str) -> None:
         )
 
 
-def _not_the_source(option: str, path: Path | None, source: str | None) -> Path | None:
-    """The file to write; refused where that would empty what is listened to."""
-    if path is not None and source not in (None, "-") and path.exists():
-        original = Path(str(source))
-        if original.exists() and path.samefile(original):
-            raise UsageError(
-                f"{option} would overwrite the file that is listened to", "name another file"
-            )
-    return path
+def _check_files(
+    source: str | None, outputs: list[Path], record: Path | None, caption_file: Path | None
+) -> None:
+    """Refuse files that cannot be written, or would overwrite each other or what is heard."""
+    if not (outputs or record or caption_file):
+        return
+    from sayd_cli.render.outputs import check_distinct, check_outputs, standard_file
 
-
-def _checked(
-    outputs: list[Path], *, record: Path | None, caption_file: Path | None, source: str | None
-) -> tuple[Path, ...]:
-    """The files to write, each of which can be."""
-    if not outputs:
-        return ()
-    from sayd_cli.render.outputs import check_outputs
-
-    others = {
-        "--record": record,
-        "--caption-file": caption_file,
-        "what is listened to": None if source in (None, "-") else Path(str(source)),
-    }
-    check_outputs(outputs, taken={name: path for name, path in others.items() if path is not None})
-    return tuple(outputs)
+    heard = standard_file(0) if source == "-" else None if source is None else Path(source)
+    written = {"--record": record, "--caption-file": caption_file}
+    used = {"the file that is listened to": heard, "the results": standard_file(1)}
+    check_distinct(written, used)
+    taken = {**written, "what is listened to": heard}
+    check_outputs(outputs, taken={name: path for name, path in taken.items() if path is not None})
 
 
 def _source(argument: str | None, device: str | None, rate_hz: int) -> Source:

@@ -45,6 +45,16 @@ def configure_logging(*, debug: bool, wanted: str) -> None:
     logger.propagate = False
 
 
+def logs_to_stderr() -> bool:
+    """Whether more than errors goes to stderr, now that logging is set up."""
+    logger = logging.getLogger("sayd_cli")
+    to_stderr = any(
+        isinstance(handler, logging.StreamHandler) and handler.stream is sys.stderr
+        for handler in logger.handlers
+    )
+    return to_stderr and logger.isEnabledFor(logging.DEBUG)
+
+
 def _file(name: str) -> logging.FileHandler:
     try:
         return logging.FileHandler(Path(name).expanduser(), encoding="utf-8")

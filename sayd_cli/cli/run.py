@@ -107,15 +107,14 @@ def run_plan(plan: Plan, environment: Environment) -> Ended:
         if history is not None:
             sinks.append(history)
         told = _Stderr() if plan.show.quiet else shown.sink
-        outlets = stack.enter_context(_outlets(plan, environment, told))
-        sinks.extend(outlets.sinks)
-        sinks.append(shown.sink)
         resumed = plan.resumed
 
-        async def listen() -> Ended:
+        async def listen() -> tuple[Ended, OpenOutlets]:
             stop, pause = StopSignal(), PauseSwitch()
             async with caption_page(plan.outlets.captions, told, quiet=plan.show.quiet) as page:
-                # Last: it makes the file.
+                # After what may be refused: they make files, or empty them.
+                outlets = stack.enter_context(_outlets(plan, environment, told))
+                sinks.extend((*outlets.sinks, shown.sink))
                 tape = _tape(plan, stack)
                 listening = Listening(
                     plan.source,
@@ -139,9 +138,9 @@ def run_plan(plan: Plan, environment: Environment) -> Ended:
                 with stop_on_signals(stop, lambda: _leave_at_once(stack, shown, outlets, audio)):
                     ended = await _run(listening, audio, history, shown)
                     await _while_read(outlets.finish(stop), shown.output)
-                    return ended
+                    return ended, outlets
 
-        ended = asyncio.run(listen())
+        ended, outlets = asyncio.run(listen())
     if outlets.failure is not None:
         raise outlets.failure
     return ended

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TextIO
 
 from sayd_cli.cli.keys import keys_work
+from sayd_cli.cli.logs import logs_to_stderr
 from sayd_cli.cli.messages import say
 from sayd_cli.cli.streams import PatientOutput
 from sayd_cli.model.report import Interim, Notice, Report
@@ -67,15 +68,17 @@ def screen(show: Show, backend: BackendName) -> Iterator[Screen]:
 
     Results on a terminal are the live view. Results in a pipe are plain, and the live view, if
     stderr is a terminal, stands there. Leaving waits until the results are read, and restores the
-    terminal.
+    terminal. Where everything is logged to the terminal there is no view, which the lines of the
+    log would tear.
     """
     with ExitStack() as stack:
-        if not show.quiet and _is_terminal(sys.stdout) and show.format is Format.TEXT:
+        views = not show.quiet and not logs_to_stderr()
+        if views and _is_terminal(sys.stdout) and show.format is Format.TEXT:
             keys = show.keys and keys_work()
             view = stack.enter_context(_live_view(sys.stdout, show, backend, keys=keys))
             yield Screen(_shown(view, show), view, keys)
             return
-        beside_view = not _is_terminal(sys.stdout) and _is_terminal(sys.stderr)
+        beside_view = views and not _is_terminal(sys.stdout) and _is_terminal(sys.stderr)
         output = stack.enter_context(PatientOutput())
         results = _Results(show, output)
         if show.quiet:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sayd_cli.cli.json_text import json_text
-from sayd_cli.errors import NotFoundError, UsageError
+from sayd_cli.errors import NotFoundError, StorageError, UsageError
 from sayd_cli.model.audio import Codec
 from sayd_cli.transcript.formats import Format
 
@@ -154,21 +155,13 @@ def show(
     local: _Where = None,
 ) -> None:
     """Print the sentences, after the files are written."""
-    from sayd_cli.cli.backend import choose_backend
     from sayd_cli.cli.exporting import Exporter
-    from sayd_cli.model.session import BackendName
     from sayd_cli.render.outputs import check_outputs
     from sayd_cli.transcript.formats import encoder
-    from sayd_cli.transcript.records import safe_record
 
     files = outputs or []
     check_outputs(files)
-    environment = _environment()
-    if choose_backend(environment, local=local) is BackendName.LOCAL:
-        record = _found_here(environment, reference)
-    else:
-        # What was heard here was made safe when it was.
-        record = safe_record(asyncio.run(_found_at_service(reference)))
+    record = _found(_environment(), reference, local=local)
     with Exporter(passes=len(files) + 1) as exporter:
         for path in files:
             exporter.file(path, record, timestamps=timestamps)
@@ -272,6 +265,21 @@ def _heard_here(environment: Environment, limit: int, offset: int) -> Sequence[S
         return store.list(limit, offset)
 
 
+def _found(environment: Environment, reference: str, *, local: bool | None) -> SessionRecord:
+    """A session: of this machine, which has all that was heard on it; else of the service."""
+    from sayd_cli.cli.backend import choose_backend
+    from sayd_cli.model.session import BackendName
+    from sayd_cli.transcript.records import safe_record
+
+    if choose_backend(environment, local=local) is BackendName.LOCAL:
+        return _found_here(environment, reference)
+    if local is None:
+        with suppress(NotFoundError, StorageError):
+            return _found_here(environment, reference)
+    # What was heard here was made safe when it was.
+    return safe_record(asyncio.run(_found_at_service(reference)))
+
+
 def _found_here(environment: Environment, reference: str) -> SessionRecord:
     from sayd_cli.history.store import SessionStore
     from sayd_cli.settings.paths import history_path
@@ -328,7 +336,7 @@ async def _completed(api: ListenApi, beginning: str) -> str:
     if not found:
         raise NotFoundError(
             f"the service has no such session: {beginning!r}",
-            "`sayd sessions list` shows those it has",
+            "`sayd sessions list` shows those it has, with --local those of this machine",
         )
     if len(found) > 1:
         more = ", …" if len(found) > _CANDIDATES_SHOWN else ""

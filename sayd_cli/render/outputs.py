@@ -74,6 +74,39 @@ def format_of(path: Path) -> Format:
     raise UsageError(f"the name {str(path)!r} tells no format", f"let it end in one of {known}")
 
 
+def check_distinct(written: Mapping[str, Path | None], used: Mapping[str, Path | None]) -> None:
+    """Refuse a file that would be written twice, or while it is read; nothing is touched.
+
+    Args:
+        written: What will be written, by what the user calls it, such as ``--record``.
+        used: What must not be, in the same way.
+
+    Raises:
+        UsageError: For the first that will not do.
+    """
+    seen = {_identity(path): name for name, path in used.items() if path is not None}
+    for name, path in written.items():
+        if path is None:
+            continue
+        identity = _identity(path)
+        if identity in seen:
+            raise UsageError(f"{name} would overwrite {seen[identity]}", "name another file")
+        seen[identity] = f"the file of {name}"
+
+
+def standard_file(fd: int) -> Path | None:
+    """The file that standard input or output is; None where it is none, but a pipe or a terminal.
+
+    Args:
+        fd: 0 or 1.
+    """
+    try:
+        is_file = stat.S_ISREG(os.fstat(fd).st_mode)
+    except OSError:
+        return None
+    return Path(f"/dev/fd/{fd}") if is_file and os.name == "posix" else None
+
+
 def check_outputs(paths: Sequence[Path], *, taken: Mapping[str, Path] | None = None) -> None:
     """Refuse what cannot be written to, before anything is opened; nothing is touched.
 
