@@ -129,14 +129,15 @@ def run(arguments: Sequence[str], on_begin: Callable[[], None] = lambda: None) -
         remedy = exc.remedy or _USUAL_REMEDIES.get(exc.exit_status, "")
         return _fail(exc.message, remedy, exc.exit_status, debug=invocation.debug)
     except typer.TyperException as exc:
-        if wanted == "auth":
+        said = exc.format_message()
+        if wanted == "auth" and "extra argument" in said:
             # What is one argument too many may be a key, and is not to be shown.
             return _fail(
-                "this is no way to call `sayd auth`",
+                "`sayd auth` takes no such argument",
                 "a key is no argument: `sayd auth login` asks for it, or reads it from a pipe",
                 exc.exit_code,
             )
-        return _fail(exc.format_message(), _usage_remedy(wanted), exc.exit_code)
+        return _fail(said, _usage_remedy(wanted), exc.exit_code)
     except BrokenPipeError:
         # Whoever read the results has gone, which is no failure: `sayd … | head` is done.
         return 0

@@ -14,23 +14,27 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from sayd_cli import __version__
 from sayd_cli.capture.daemon import in_daemon_thread
 from sayd_cli.cli.defaults import listen_defaults
 from sayd_cli.cli.extras import require_local
 from sayd_cli.cli.finding import Finding, Status, ok, problem, warning
+from sayd_cli.cli.listen import check_files, check_local_language, check_values
 from sayd_cli.errors import (
     EngineMissingError,
     KeyMissingError,
     SaydError,
     StorageError,
     UnreachableError,
+    UsageError,
 )
+from sayd_cli.model.session import SessionSettings
 from sayd_cli.settings.config import load_config
 from sayd_cli.settings.credentials import FoundKey, KeySource, find_key
 from sayd_cli.settings.environment import (
@@ -154,7 +158,29 @@ def check_config(variables: Mapping[str, str]) -> tuple[Finding, Settings]:
         local=local if isinstance(local, bool) else None,
         device=None if device is None else str(device),
     )
+    try:
+        _check_defaults(defaults, settings)
+    except UsageError as exc:
+        return problem("config", UsageError(f"{path}: {exc.message}", exc.remedy)), settings
     return ok("config", str(path) if path.exists() else f"none at {path}"), settings
+
+
+def _check_defaults(defaults: Mapping[str, Any], settings: Settings) -> None:
+    """As ``sayd listen`` does, before it opens anything."""
+    language = defaults.get("language", "multi")
+    check_values(
+        duration=defaults.get("duration"),
+        until_silence=defaults.get("until_silence"),
+        captions=defaults.get("captions"),
+    )
+    SessionSettings(language, defaults.get("rate", 16000))
+    files = {name: Path(defaults[name]) for name in ("record", "caption_file") if name in defaults}
+    outputs = [Path(name) for name in defaults.get("output", ())]
+    check_files(None, outputs, files.get("record"), files.get("caption_file"))
+    # Not by asking for a key, which may take long; that has a row of its own.
+    if settings.local or settings.environment.backend is BackendChoice.LOCAL:
+        with suppress(EngineMissingError):  # That has a row of its own.
+            check_local_language(language)
 
 
 async def check_cloud(environment: Environment) -> CloudReport:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -162,16 +163,14 @@ def command(
     from sayd_cli.settings.environment import BackendChoice, read_environment
     from sayd_cli.transcript.sanitize import sanitize
 
-    for option, seconds in (("--duration", duration), ("--until-silence", until_silence)):
-        if seconds is not None and not 0 < seconds < float("inf"):
-            raise UsageError(f"{option} must be more than 0 seconds", "leave it out for no limit")
-    _check_files(source, output or [], record, caption_file)
+    check_values(duration=duration, until_silence=until_silence, captions=captions)
+    check_files(source, output or [], record, caption_file)
     settings = SessionSettings(language=language, sample_rate_hz=rate, codec=codec)
     check_codec(codec)
     environment = read_environment(os.environ)
     backend = choose_backend(environment, local=local)
     if backend is BackendName.LOCAL:
-        _check_local_language(language)
+        check_local_language(language)
     chosen_for_them = local is None and environment.backend is BackendChoice.AUTO
     sent_at = pace or (Pace.MAX if backend is BackendName.LOCAL else Pace.REALTIME)
     plan = Plan(
@@ -215,7 +214,7 @@ def _is_typed(context: typer.Context) -> bool:
     return chosen_by is not None and chosen_by.name == "COMMANDLINE"
 
 
-def _check_local_language(language: str) -> None:
+def check_local_language(language: str) -> None:
     """Refuse what the local engine does not know, before anything is opened for nothing."""
     from sayd_cli.cli.extras import require_local
 
@@ -233,10 +232,34 @@ def _check_local_language(language: str) -> None:
         )
 
 
-def _check_files(
-    source: str | None, outputs: list[Path], record: Path | None, caption_file: Path | None
+def check_values(
+    *, duration: float | None, until_silence: float | None, captions: str | None
 ) -> None:
-    """Refuse files that cannot be written, or would overwrite each other or what is heard."""
+    """Refuse values of options that cannot be.
+
+    Raises:
+        UsageError: For the first of them.
+    """
+    for option, seconds in (("--duration", duration), ("--until-silence", until_silence)):
+        if seconds is not None and not 0 < seconds < float("inf"):
+            raise UsageError(f"{option} must be more than 0 seconds", "leave it out for no limit")
+    if captions is not None:
+        from sayd_cli.server.binding import parse_address
+
+        parse_address(captions)
+
+
+def check_files(
+    source: str | None,
+    outputs: Sequence[Path],
+    record: Path | None,
+    caption_file: Path | None,
+) -> None:
+    """Refuse files that cannot be written, or would overwrite each other or what is heard.
+
+    Raises:
+        UsageError: For the first of them.
+    """
     if not (outputs or record or caption_file):
         return
     from sayd_cli.render.outputs import check_distinct, check_outputs, standard_file

@@ -217,6 +217,13 @@ def test_the_keyring_is_imported_only_where_it_is_used(home: Path) -> None:
         assert ended.stderr == "", arguments
 
 
+def test_a_key_given_as_an_argument_is_not_repeated() -> None:
+    result = sayd("auth", "login", KEY)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert KEY not in result.stderr
+    assert "a key is no argument" in result.stderr
+
+
 def test_what_is_typed_is_hidden(server: str, home: Path) -> None:
     with (
         Emulator(columns=120) as terminal,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -93,7 +94,7 @@ def test_a_setting_reaches_the_command_and_an_option_goes_before_it(setting: Set
 def test_a_value_of_another_kind_is_told_with_its_name(setting: Setting, value: object) -> None:
     fits = {
         bool: isinstance(value, bool),
-        float: isinstance(value, float),
+        float: isinstance(value, float) and value == value,
         int: False,
         str: isinstance(value, str),
         Path: isinstance(value, str),
@@ -104,6 +105,24 @@ def test_a_value_of_another_kind_is_told_with_its_name(setting: Setting, value: 
     with pytest.raises(UsageError) as caught:
         configured(config(**{setting.name: value}), SETTINGS)
     assert caught.value.message.startswith(f"/c/config.toml: {setting.name} in [listen] must be ")
+
+
+def test_a_device_of_the_config_file_is_for_the_microphone_only() -> None:
+    home = Path(os.environ["SAYD_HOME"])
+    home.mkdir(mode=0o700)
+    (home / "config.toml").write_text('[listen]\ndevice = "microphone"\n')
+    assert sayd("listen", str(BECKETT), "--local", "--once").returncode == 0
+    typed = sayd("listen", str(BECKETT), "--local", "--device", "1")
+    assert typed.returncode == 2
+    assert "--device is for the microphone" in typed.stderr
+
+
+def test_help_needs_no_config_file_that_is_right() -> None:
+    home = Path(os.environ["SAYD_HOME"])
+    home.mkdir(mode=0o700)
+    (home / "config.toml").write_text('[listen]\nformat = "srtt"\n')
+    assert sayd("listen", "--help").returncode == 0
+    assert sayd("listen", str(BECKETT)).returncode == 2
 
 
 def test_a_path_may_begin_at_home(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -261,12 +261,25 @@ async def test_a_server_without_a_clock(date: str) -> None:
     ]
 
 
-def test_a_config_file_that_is_wrong(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "line",
+    [
+        "rates = 8000",
+        "rate = 44100",
+        "duration = -3",
+        'captions = "foo bar"',
+        'output = "/nowhere/talk.srt"',
+        'language = "tlh"\nlocal = true',
+    ],
+)
+def test_a_config_file_that_is_wrong(tmp_path: Path, line: str) -> None:
     home = Path(os.environ["SAYD_HOME"])
     home.mkdir(mode=0o700)
-    (home / "config.toml").write_text("[listen]\nrates = 8000\n")
+    (home / "config.toml").write_text(f"[listen]\n{line}\n")
+    assert sayd("listen", "nothing.wav").returncode == 2
     found = doctor("--cloud", env=broken_audio(tmp_path, FAST))
     assert (found.status, found.judged("config")) == (2, "problem")
+    assert "config.toml" in found.said("config")
 
 
 def test_what_is_in_the_way_of_a_directory(tmp_path: Path) -> None:

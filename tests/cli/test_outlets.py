@@ -150,6 +150,52 @@ def test_a_full_disk_costs_the_file_and_nothing_else(quiet: list[str]) -> None:
         json.loads(line)
 
 
+@pytest.mark.parametrize("option", ["--record", "--caption-file", "-o"])
+@pytest.mark.parametrize("source", ["-", "talk.wav"])
+def test_what_is_listened_to_is_not_written_to(option: str, source: str) -> None:
+    name = "talk.txt" if option == "-o" and source == "-" else "talk.wav"
+    shutil.copyfile(BECKETT, name)
+    with Path(name).open("rb") as audio:
+        result = subprocess.run(
+            command("listen", source, "--local", option, name),
+            stdin=audio,
+            capture_output=True,
+            text=True,
+            env=environment(),
+            timeout=LIMIT_S,
+            check=False,
+        )
+    assert (result.returncode, result.stdout) == (2, "")
+    assert Path(name).read_bytes() == BECKETT.read_bytes()
+
+
+def test_two_results_in_one_file_are_refused() -> None:
+    result = listen("--record", "a.wav", "--caption-file", "./a.wav")
+    assert result.returncode == 2
+    assert "--caption-file would overwrite the file of --record" in result.stderr
+    with Path("said.txt").open("w") as out:
+        result = subprocess.run(
+            command("listen", str(BECKETT), "--local", "--record", "said.txt"),
+            stdout=out,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment(),
+            timeout=LIMIT_S,
+            check=False,
+        )
+    assert result.returncode == 2
+    assert "--record would overwrite the results" in result.stderr
+
+
+def test_a_start_that_is_refused_leaves_the_caption_of_another_run() -> None:
+    Path("caption.txt").write_text("somebody else's")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        result = listen("--captions", address, "--caption-file", "caption.txt")
+    assert result.returncode == 2
+    assert Path("caption.txt").read_text() == "somebody else's"
+
+
 def test_a_disk_that_is_full_for_everything_still_prints_every_word() -> None:
     expected = listen("--no-history").stdout
     more = ("-o", "talk.txt", "--record", "talk.wav")

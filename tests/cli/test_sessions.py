@@ -69,8 +69,8 @@ def test_a_listening_at_the_service_is_kept_on_both_sides(cloud: dict[str, str])
     assert "ever" in normalized_words(listened.stdout)
     rows = sayd("sessions", "list", env=cloud).stdout.splitlines()
     newest = rows[0].split("\t")[0]
-    assert sayd("sessions", "show", "last", env=cloud).stdout == listened.stdout
-    assert sayd("sessions", "show", newest, env=cloud).stdout == listened.stdout
+    assert sayd("sessions", "show", "last", "--cloud", env=cloud).stdout == listened.stdout
+    assert sayd("sessions", "show", newest, "--cloud", env=cloud).stdout == listened.stdout
     assert sayd("sessions", "show", newest, "--local").stdout == listened.stdout
     two = json.loads(sayd("sessions", "list", "--limit", "2", "--json", env=cloud).stdout)
     assert two[0]["session_id"] == newest
@@ -172,11 +172,27 @@ def test_sessions_survive_a_restart_and_any_key_is_taken_on_loopback(tmp_path: P
         listened = sayd("listen", str(BECKETT), "--pace", "max", env={**home, "SAYD_BASE_URL": url})
         assert listened.returncode == 0, listened.stderr
     with serving(env=home) as url:
-        shown = sayd("sessions", "show", "last", env={**home, "SAYD_BASE_URL": url})
+        there = {**home, "SAYD_BASE_URL": url}
+        shown = sayd("sessions", "show", "last", "--cloud", env=there)
     assert shown.stdout == listened.stdout
     kept = [path for path in (tmp_path / "home").iterdir() if path.suffix == ".sqlite3"]
     assert {stat.S_IMODE(path.stat().st_mode) for path in kept} == {0o600}
     assert len(kept) == 2
+
+
+def test_what_was_heard_here_is_shown_though_there_is_a_key(cloud: dict[str, str]) -> None:
+    created, _ = sayd("sessions", "create", env=cloud).stdout.splitlines()
+    listened = sayd("listen", str(BECKETT), "--local", env=cloud)
+    name = json.loads(sayd("sessions", "list", "--local", "--json").stdout)[0]["session_id"]
+    # The service knows nothing of it; nor is it asked.
+    away = {**cloud, "SAYD_BASE_URL": "http://127.0.0.1:9"}
+    for reference in ("last", name, name[:8]):
+        shown = sayd("sessions", "show", reference, env=away)
+        assert (shown.returncode, shown.stdout) == (0, listened.stdout)
+    # One that is only there is asked for.
+    assert sayd("sessions", "show", created, env=cloud).returncode == 0
+    assert sayd("sessions", "show", created, env=away).returncode == 4
+    assert sayd("sessions", "show", name, "--cloud", env=cloud).returncode == 2
 
 
 def test_a_port_that_is_taken(server: str) -> None:
