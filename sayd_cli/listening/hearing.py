@@ -85,8 +85,7 @@ class Hearing:
     @property
     def streamed_s(self) -> float:
         """How much was sent on the session's stream, in seconds."""
-        timeline = self.feeding.timeline
-        return self._streamed_s + timeline.stream_samples / timeline.sample_rate_hz
+        return self._streamed_s + self._sent_s
 
     @property
     def continues(self) -> bool:
@@ -148,11 +147,10 @@ class Hearing:
         service has completed the session before all of it was sent.
         """
         timeline = self.feeding.timeline
-        sent_s = timeline.stream_samples / timeline.sample_rate_hz
         if complete.duration_ms is None:
-            heard_s = sent_s - IN_FLIGHT_S
+            heard_s = self._sent_s - IN_FLIGHT_S
         else:
-            heard_s = min(sent_s, complete.duration_ms / 1000) - MARGIN_S
+            heard_s = min(self._sent_s, complete.duration_ms / 1000) - MARGIN_S
         return self._sample(timeline.end_s(max(0.0, heard_s)))
 
     def check(self, complete: Complete) -> None:
@@ -175,44 +173,50 @@ class Hearing:
         """The message with its times in the captured audio, not in the stream."""
         timeline = self.feeding.timeline
         start_s, end_s = message.start_s, message.end_s
-        self._decide(end_s)
-        if self._streamed_s and self._counts_on is None:
-            # It is approximate without a start. Its end is no later than by counting anew.
+        offset_s = self._offset_s(end_s)
+        if start_s is None or offset_s is None or start_s < offset_s:
+            # Without a start it is approximate. It ends no later than by counting anew.
             start_s, offset_s = None, 0.0
-            end_s = end_s if end_s is not None and self._is_sent(end_s) else None
-        else:
-            offset_s = self._streamed_s if self._counts_on else 0.0
-        # What lies before the stream is no time in it.
+            end_s = None if end_s is None else min(end_s, self._sent_s)
         if end_s is not None:
             end_s = timeline.end_s(end_s - offset_s) if end_s >= offset_s else None
         if start_s is not None:
-            start_s = timeline.start_s(start_s - offset_s) if start_s >= offset_s else None
-        if start_s is not None and end_s is not None:
+            start_s = timeline.start_s(start_s - offset_s)
             # What is all in silence that was put in has its end before it, its start after it.
-            start_s = min(start_s, end_s)
+            start_s = start_s if end_s is None else min(start_s, end_s)
         return replace(message, start_s=start_s, end_s=end_s)
 
-    def _decide(self, end_s: float | None) -> None:
+    def _offset_s(self, end_s: float | None) -> float | None:
+        """What to take off the times; None while it is not known."""
+        if not self._streamed_s:
+            return 0.0
+        if self._counts_on is None and end_s is not None:
+            self._decide(end_s)
+        if self._counts_on is None:
+            return None
+        return self._streamed_s if self._counts_on else 0.0
+
+    def _decide(self, end_s: float) -> None:
         """Find out how the service counts, by the first time that only one way can give.
 
         A time by which a service counts on can look like one by which it counts anew: as much is
         sent again in a moment as was sent before. Taken for the wrong one, it would confirm audio
         that is not heard yet; so of one that is possible both ways nothing is believed.
         """
-        if self._counts_on is not None or not self._streamed_s:
-            return
-        if end_s is None or end_s <= 0:
+        if not 0 < end_s <= self.streamed_s + _AHEAD_S:
             return
         # By counting on, it is no later than this in the present stream, and may be late itself.
         latest_s = end_s - self._arrived_s
         counts_on = latest_s >= max(0.0, self.feeding.heard_s() - MARGIN_S - IN_FLIGHT_S)
-        if counts_on != self._is_sent(end_s):
+        counts_anew = end_s <= self._sent_s + _AHEAD_S
+        if counts_on != counts_anew:
             self._counts_on = counts_on
 
-    def _is_sent(self, stream_s: float) -> bool:
-        """Whether the moment is in what was sent on this connection."""
+    @property
+    def _sent_s(self) -> float:
+        """How much was sent on the present connection, or on those that it continues."""
         timeline = self.feeding.timeline
-        return stream_s <= timeline.stream_samples / timeline.sample_rate_hz + _AHEAD_S
+        return timeline.stream_samples / timeline.sample_rate_hz
 
     @property
     def _surely_arrived_s(self) -> float:
