@@ -40,9 +40,8 @@ class Hearing:
         feeding: Sends it audio.
         known: The end of the transcript so far, where some of it may be heard again.
         clock: Time.
-        streamed_s: How much was sent on this session's stream in earlier connections that this one
-            does not continue, where nothing else is known of them.
-        before: What heard the session on those connections, and hears no more.
+        before: What heard the session on earlier connections that this one does not continue, and
+            hears no more.
     """
 
     def __init__(
@@ -52,14 +51,12 @@ class Hearing:
         *,
         known: str,
         clock: Clock,
-        streamed_s: float = 0.0,
         before: Hearing | None = None,
     ) -> None:
-        if before is not None:
-            streamed_s = before.streamed_s
         self.session = session
         self.feeding = feeding
-        self.is_resuming = streamed_s > 0
+        self._streamed_s = 0.0 if before is None else before.streamed_s
+        self.is_resuming = self._streamed_s > 0
         """The next connection is to a stream that was open before."""
         self.is_asked_to_end = False
         """``end`` was sent, on this connection or an earlier one."""
@@ -67,8 +64,7 @@ class Hearing:
         self._sequence.reconnected()
         self._overlap = Overlap(known)
         self._clock = clock
-        self._streamed_s = streamed_s
-        self._arrived_s = streamed_s if before is None else before._surely_arrived_s
+        self._arrived_s = 0.0 if before is None else before._surely_arrived_s
         self._told_s: float = 0.0 if before is None else before._told_s
         """The latest time that a sentence of the session was said to end at."""
         self._counts_on: bool | None = None if before is None else before._counts_on

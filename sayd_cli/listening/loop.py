@@ -255,7 +255,9 @@ class Listening:
             )
         )
 
-    def _hear_anew(self, session: Session, patience: Patience, streamed_s: float = 0.0) -> Hearing:
+    def _hear_anew(
+        self, session: Session, patience: Patience, before: Hearing | None = None
+    ) -> Hearing:
         """Have the session hear everything that is not confirmed."""
         feeding = Feeding(
             self._backlog,
@@ -270,7 +272,7 @@ class Listening:
             feeding,
             known=self._heard_again(),
             clock=self._clock,
-            streamed_s=streamed_s,
+            before=before,
         )
 
     def _heard_again(self) -> str:
@@ -375,7 +377,7 @@ class Listening:
         if is_over or isinstance(cause, ServiceFailedError):
             self._hearing = None
         elif hearing is not None and not hearing.continues:
-            self._hearing = self._hear_anew(hearing.session, patience, hearing.streamed_s)
+            self._hearing = self._hear_anew(hearing.session, patience, hearing)
         if was_resuming and not isinstance(cause, UnreachableError | BusyError):
             # The old stream cannot be had any more. Whether anything can, a new session will tell.
             # A busy service has not said so, but to come later; that is for new sessions too.

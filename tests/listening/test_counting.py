@@ -331,3 +331,46 @@ async def test_however_a_service_counts_no_word_is_lost_and_none_comes_twice(
         if not sentence.approximate:
             assert sentence.end_s == pytest.approx(said_s + 0.9, abs=1e-3)
     assert run.listening.unconfirmed_s == 0
+
+
+class Repeating:
+    """Hears a word in each second, numbers it, and counts its time on over connections; on each it
+    says again all that it said, when so much audio has come.
+    """
+
+    def __init__(self, again_after_s: float) -> None:
+        self._again_after_s = again_after_s
+        self._said: list[Final] = []
+        self._heard = 0
+        self._has_repeated = True
+
+    def __call__(self, message: ClientMessage, service: ScriptedService) -> Answers:
+        *before, pcm = [connection.pcm for connection in service.connections]
+        if isinstance(message, Audio) and len(pcm) == len(message.payload):
+            self._heard, self._has_repeated = (1, False) if before else (0, True)
+        answers: Answers = []
+        came_s = len(pcm) / SECOND_BYTES
+        if not self._has_repeated and came_s >= self._again_after_s:
+            self._has_repeated = True
+            answers += self._said
+        while self._has_repeated and self._heard + 1 <= came_s:
+            at_s = sum(map(len, before)) / SECOND_BYTES + self._heard
+            number = len(self._said)
+            self._said.append(Final(f"word{number} of{number}", at_s, at_s + 1, number))
+            answers.append(self._said[-1])
+            self._heard += 1
+        if not before and came_s >= 10:
+            answers.append(UnreachableError("cut"))
+        if isinstance(message, End):
+            answers.append(Complete())
+        return answers
+
+
+@pytest.mark.parametrize("again_after_s", [0.1, 8])
+async def test_what_a_service_says_again_on_another_connection_is_told_once(
+    again_after_s: float,
+) -> None:
+    run = Run(UniqueSource(20), ScriptedService(Repeating(again_after_s)))
+    await run.go()
+    assert run.recorder.texts == expected(20)
+    assert [round(sentence.end_s, 3) for sentence in run.sentences] == list(range(1, 21))

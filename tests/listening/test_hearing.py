@@ -25,7 +25,7 @@ class World:
 
     BEGIN_S = 100.0
 
-    def __init__(self, *, known: str = "", streamed_s: float = 0.0) -> None:
+    def __init__(self, *, known: str = "", before: Hearing | None = None) -> None:
         self.clock = FakeClock()
         feeding = Feeding(
             Backlog(MemorySpool(RATE_HZ), RATE_HZ),
@@ -36,9 +36,7 @@ class World:
             sink=Recorder(),
         )
         self.timeline = feeding.timeline
-        self.hearing = Hearing(
-            SESSION, feeding, known=known, clock=self.clock, streamed_s=streamed_s
-        )
+        self.hearing = Hearing(SESSION, feeding, known=known, clock=self.clock, before=before)
 
     def sent(self, seconds: float) -> None:
         start = round(self.timeline.captured_until_s * RATE_HZ)
@@ -81,7 +79,10 @@ def test_of_a_sentence_that_is_known_it_is_told_that_interim_text_is_over() -> N
 def test_a_service_may_count_on_over_connections_or_anew(
     sent_s: float, said: tuple[float, float], placed: tuple[float, float]
 ) -> None:
-    world = World(streamed_s=30.0)
+    first = World()
+    first.sent(30)
+    first.take(Final("A.", 29.0, 30.0))
+    world = World(before=first.hearing)
     world.sent(sent_s)
     assert world.take(Partial("a"))[0][1:] == (None, None)
     assert world.take(Final("A.", *said))[0][1:] == pytest.approx(placed)
@@ -180,7 +181,8 @@ def test_a_url_that_continues_nothing_is_tried_once_more() -> None:
     assert not world.hearing.lost()
     world.hearing.ready(Ready())
     assert world.hearing.have is None
-    again = World(streamed_s=5.0)
+    world.sent(5)
+    again = World(before=world.hearing)
     assert again.hearing.is_resuming
     assert not again.hearing.lost()
 
