@@ -113,7 +113,8 @@ def run_plan(plan: Plan, environment: Environment) -> Ended:
             stop, pause = StopSignal(), PauseSwitch()
             async with caption_page(plan.outlets.captions, told, quiet=plan.show.quiet) as page:
                 # After what may be refused: they make files, or empty them.
-                outlets = stack.enter_context(_outlets(plan, environment, told))
+                kept = history is not None
+                outlets = stack.enter_context(_outlets(plan, environment, told, kept=kept))
                 sinks.extend((*outlets.sinks, shown.sink))
                 tape = _tape(plan, stack)
                 listening = Listening(
@@ -220,7 +221,7 @@ def _audio(plan: Plan, environment: Environment, screen: Sink, stack: ExitStack)
 
 
 def _outlets(
-    plan: Plan, environment: Environment, told: Sink
+    plan: Plan, environment: Environment, told: Sink, *, kept: bool
 ) -> AbstractContextManager[OpenOutlets]:
     key = find_key(environment) if plan.outlets.command is not None else None
     return open_outlets(
@@ -232,7 +233,7 @@ def _outlets(
         variables=os.environ,
         key=None if key is None else key.key,
         live=plan.source.live,
-        kept=plan.keep,
+        kept=kept,
         quiet=plan.show.quiet,
     )
 
