@@ -38,7 +38,7 @@ class Hearing:
     Args:
         session: As the service created it.
         feeding: Sends it audio.
-        known: The end of the transcript so far, where some of it may be heard again.
+        overlap: Tells what is heard again from what is new.
         clock: Time.
         before: What heard the session on earlier connections that this one does not continue, and
             hears no more.
@@ -49,7 +49,7 @@ class Hearing:
         session: Session,
         feeding: Feeding,
         *,
-        known: str,
+        overlap: Overlap,
         clock: Clock,
         before: Hearing | None = None,
     ) -> None:
@@ -62,7 +62,7 @@ class Hearing:
         """``end`` was sent, on this connection or an earlier one."""
         self._sequence: Sequence = Sequence() if before is None else before._sequence
         self._sequence.reconnected()
-        self._overlap = Overlap(known)
+        self._overlap = overlap
         self._clock = clock
         self._arrived_s = 0.0 if before is None else before._surely_arrived_s
         self._told_s: float = 0.0 if before is None else before._told_s

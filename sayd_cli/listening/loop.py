@@ -53,6 +53,7 @@ from sayd_cli.model.report import (
 from sayd_cli.model.session import Session, SessionSettings
 from sayd_cli.model.transcript import Sentence, Transcript
 from sayd_cli.transcript.assembly import Assembly
+from sayd_cli.transcript.overlap import Overlap
 
 _log = logging.getLogger(__name__)
 
@@ -60,7 +61,7 @@ _DURATION_GRACE_S = 1.0
 """How much later than due the audio of a live source may arrive."""
 
 _KNOWN_BEFORE = 2
-"""Sentences before those that may be heard again, of which the last words may be, too."""
+"""Sentences before those that may be heard again, which tell how people speak."""
 
 
 class Listening:
@@ -270,24 +271,23 @@ class Listening:
         return Hearing(
             session,
             feeding,
-            known=self._heard_again(),
+            overlap=self._heard_again(),
             clock=self._clock,
             before=before,
         )
 
-    def _heard_again(self) -> str:
+    def _heard_again(self) -> Overlap:
         """What may be heard a second time: nothing, where times tell what is confirmed."""
         sentences = self._assembly.transcript.sentences
-        if not sentences or not sentences[-1].approximate:
-            return ""
-        confirmed_s = self._confirmed_sample / self._settings.sample_rate_hz
-        # A derived end is never before the real one.
         first = len(sentences)
-        while first > 0 and sentences[first - 1].end_s > confirmed_s:
-            first -= 1
-        if first == len(sentences):
-            return ""
-        return " ".join(sentence.text for sentence in sentences[max(first - _KNOWN_BEFORE, 0) :])
+        if sentences and sentences[-1].approximate:
+            confirmed_s = self._confirmed_sample / self._settings.sample_rate_hz
+            # A derived end is never before the real one.
+            while first > 0 and sentences[first - 1].end_s > confirmed_s:
+                first -= 1
+        texts = [sentence.text for sentence in sentences[max(first - _KNOWN_BEFORE, 0) :]]
+        before = min(first, _KNOWN_BEFORE)
+        return Overlap(texts[before:], texts[:before])
 
     async def _converse(self, stream: Stream, hearing: Hearing, patience: Patience) -> None:
         """Talk on one connection until everything is heard."""

@@ -3,149 +3,164 @@
 For services that give no times: after an outage, some audio is sent again whose words are known,
 and nobody says where they end. The known words and the new ones are laid over each other as two
 strings of which the end of the first is the beginning of the second (semi-global alignment: Smith
-and Waterman's recurrence with free ends, J. Mol. Biol. 147, 1981).
+and Waterman's recurrence with free ends, J. Mol. Biol. 147, 1981), over all the sentences that
+come.
+
+Points are natural logarithms: how much likelier it is that a word was heard again than that it is
+new. A word that nobody could expect says much, the next of a row of numbers nearly nothing. Ends of
+sentences are words of their own here: the same audio has the same pauses, and in speech that
+repeats itself they tell one round from the next.
 """
 
 from __future__ import annotations
 
-import unicodedata
-from dataclasses import dataclass
+from collections.abc import Sequence
 
-_MATCH, _MISMATCH, _GAP = 2, -1, -1
-_LEAST_SCORE = 3
-"""Two words in a row, or most of a longer run: one word alone is often said twice. Where one word
-is all that is heard, it is enough."""
+from sayd_cli.transcript.surprisal import Surprisal
+from sayd_cli.transcript.words import Word, text_after, words_of
 
-_NEXT_SCORE = 2
-"""Where it is known which word comes next, that word is enough."""
+_END = "|"
+"""The end of a sentence, as a word. No other looks like it."""
 
-_STRAYS = 4
+_EXPECTED = 0.8
+"""So much of what it says that a word is heard again, it says of every word: else speech that goes
+on as expected would be taken for known word by word."""
+
+_MOST, _END_MOST = 7.0, 2.0
+"""The most that a word says, and an end of a sentence. What is rare in a few sentences may be a
+common word."""
+
+_CHANGED, _ADDED, _LEFT_OUT = -3.0, -3.5, -4.0
+"""A word is heard as another one, or only this time, or not any more."""
+
+_END_ADDED, _END_LEFT_OUT = -2.0, -2.5
+
+_NEVER = float("-inf")
+
+_DOUBT = 3.0
+"""Of places that are so nearly alike the first is taken, where the least is known: rather a word
+twice than none. And where all that is known may have been heard by the end of a sentence, it must
+be likelier by so much that the next one is known, too."""
+
+_ALONE = 5.0
+"""Where nothing was heard again yet, it must be likelier by so much that a part of a sentence was:
+one word alone is often said twice."""
+
+_STRAYS = 2
 """So many words may be heard that are not the known ones, before it is certain that those will not
-come: audio that is sent again begins in the middle of a word, and then it is heard as another."""
+come: audio that is sent again begins in the middle of a word, which may be heard as another one, or
+two, and as a sentence."""
 
-
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    """A word, or a character of a script without spaces: where it ends in the text, and how it
-    compares with others.
-    """
-
-    key: str
-    end: int
+_STRAYED = 4.0
+"""After them, what is heard again must be so much likelier than new words."""
 
 
 class Overlap:
     """Takes sentences that are heard after an outage, and gives what is new of them.
 
     Args:
-        known: The end of what was heard before; somewhat more than the audio that is sent again.
+        known: The last sentences that were heard before, from the first on that the audio that is
+            sent again may be part of.
+        before: Some sentences before those; they tell how people speak.
     """
 
-    def __init__(self, known: str) -> None:
-        self._known = [piece.key for piece in _pieces(known)]
-        self._is_placed = False
-        """Some of it was heard again, so it is known which word comes next."""
+    def __init__(self, known: Sequence[str], before: Sequence[str] = ()) -> None:
+        self._known = _in_words(known)
+        self._surprisal = Surprisal([*_in_words(before), *self._known], _END)
+        self._fits = [0.0] * (len(self._known) + 1)
+        """For every number of known words: what was heard up to now ends after them."""
+        self._last = (_END, _END)
+        """The last two words that were heard again."""
+        self._is_begun = False
         self._strays = 0
 
     def remove(self, text: str) -> str:
         """The part of a final sentence that is new; the next one follows on it."""
-        pieces = _pieces(text)
-        if not self._known or not pieces:
+        words = words_of(text)
+        if not self._known or not words:
             return text
-        known_end, heard_end = self._match(pieces)
-        if heard_end == 0:
-            self._strays += len(pieces)
-            if self._strays > _STRAYS:
-                self._known = []
-            return text
-        self._is_placed = True
-        if heard_end == len(pieces):
-            self._known = self._known[known_end:]
-            return ""
-        # What follows on the match is new, so nothing known comes any more.
-        self._known = []
-        return _after(text, pieces[heard_end - 1].end)
+        new, fits = self._lay(words, is_whole=True)
+        if fits is not None:
+            self._fits = fits
+            self._last = (words[-1].key, _END)
+            self._is_begun = True
+        elif new or self._is_begun or self._strays + len(words) > _STRAYS:
+            # What follows is new, so nothing known comes any more.
+            self._known = []
+        else:
+            self._strays += len(words)
+        return _from(text, words, new)
 
     def peek(self, text: str) -> str:
         """The same of a text that may still change."""
-        pieces = _pieces(text)
-        if not self._known or not pieces:
+        words = words_of(text)
+        if not self._known or not words:
             return text
-        _, heard_end = self._match(pieces)
-        if heard_end == len(pieces):
-            return ""
-        return _after(text, pieces[heard_end - 1].end) if heard_end else text
+        new, _ = self._lay(words, is_whole=False)
+        return _from(text, words, new)
 
-    def _match(self, pieces: list[_Piece]) -> tuple[int, int]:
-        heard = [piece.key for piece in pieces]
-        if self._is_placed:
-            least = min(_NEXT_SCORE, _MATCH * len(heard) - 1)
+    def _lay(self, words: list[Word], *, is_whole: bool) -> tuple[int, list[float] | None]:
+        """Lay a sentence over what is known.
+
+        Args:
+            words: Those of the sentence.
+            is_whole: It ends with the last of them.
+
+        Returns:
+            The first of the words that is new, and how well all of it fits; None when the words
+            after that one are new, too.
+        """
+        fits = self._fits
+        # By the number of words that are known, when they are all that is.
+        over = [fits[-1] if self._is_begun else _STRAYED if self._strays else 0.0]
+        last = self._last
+        for word in words:
+            fits = self._next(fits, last, word.key)
+            last = (last[1], word.key)
+            over.append(max(fits[-1], fits[-2] + _END_LEFT_OUT))
+        if is_whole:
+            fits = self._next(fits, last, _END)
+            over[-1] = max(over[-1], fits[-1])
+        # Before the last word and the end of its sentence.
+        inside = max(fits[:-2])
+        likeliest = max(over)
+        if inside < likeliest:
+            if not self._is_begun and over[0] >= likeliest - _ALONE:
+                return 0, None
+            return next(at for at, points in enumerate(over) if points >= likeliest - _DOUBT), None
+        if self._is_begun and inside < over[0] + _DOUBT:
+            return 0, None
+        return len(words), fits
+
+    def _next(self, fits: list[float], last: tuple[str, str], word: str) -> list[float]:
+        """How well all that was heard fits with one word more."""
+        said = self._surprisal.of(*last, word) - _EXPECTED
+        if word == _END:
+            same, other, added = min(max(said, 0.0), _END_MOST), _NEVER, _END_ADDED
         else:
-            least = min(_LEAST_SCORE, _MATCH * len(heard))
-        return _best(self._known, heard, least, is_placed=self._is_placed)
+            same, other, added = min(said, _MOST), _CHANGED, _ADDED
+        longer = [fits[0] + added]
+        for row, known in enumerate(self._known):
+            if known == word:
+                both = fits[row] + same
+            else:
+                both = fits[row] + (_NEVER if known == _END else other)
+            left_out = longer[row] + (_END_LEFT_OUT if known == _END else _LEFT_OUT)
+            longer.append(max(both, fits[row + 1] + added, left_out))
+        return longer
 
 
-def _best(known: list[str], heard: list[str], least: int, *, is_placed: bool) -> tuple[int, int]:
-    """Where the best overlap ends in both; (0, 0) when there is none.
-
-    Either the known words are used up, or the heard ones are.
-
-    Args:
-        known: What may be heard.
-        heard: What is heard.
-        least: The score of the worst overlap that is one.
-        is_placed: The first of the known words is expected.
-    """
-    rows, columns = len(known), len(heard)
-    # Anything known may be left out before the overlap; nothing heard, since it begins in it.
-    left_out = _GAP if is_placed else 0
-    above = [column * _GAP for column in range(columns + 1)]
-    best = (least - 1, 0, 0)
-    for row in range(1, rows + 1):
-        scores = [left_out] * (columns + 1)
-        for column in range(1, columns + 1):
-            same = known[row - 1] == heard[column - 1]
-            scores[column] = max(
-                above[column - 1] + (_MATCH if same else _MISMATCH),
-                above[column] + _GAP,
-                scores[column - 1] + _GAP,
-            )
-            is_end = row == rows or column == columns
-            if is_end and scores[column] >= least:
-                # Of equal ones the last: what is known twice was said twice, and rather a word
-                # twice than none. But where it is known what comes next, that does.
-                best = max(best, (scores[column], -row if is_placed else row, column))
-        above = scores
-    return abs(best[1]), best[2]
+def _in_words(sentences: Sequence[str]) -> list[str]:
+    """All their words, and where they end."""
+    words: list[str] = []
+    for sentence in sentences:
+        if said := [word.key for word in words_of(sentence)]:
+            words += [*said, _END]
+    return words
 
 
-def _after(text: str, at: int) -> str:
-    """The text from there on, without the punctuation of what was before."""
-    while at < len(text) and unicodedata.category(text[at]) in ("Po", "Pd", "Pe", "Pf"):
-        at += 1
-    rest = text[at:].lstrip()
-    # A dash, or what else stands alone.
-    while (mark := rest.partition(" ")[0]) and all(unicodedata.category(c)[0] == "P" for c in mark):
-        rest = rest[len(mark) :].lstrip()
-    return rest
-
-
-def _pieces(text: str) -> list[_Piece]:
-    """The words, without case and punctuation; of Chinese and the like, the characters."""
-    pieces: list[_Piece] = []
-    word = ""
-    for at, character in enumerate(text):
-        kind = unicodedata.category(character)
-        if kind == "Lo" and unicodedata.east_asian_width(character) == "W":
-            if word:
-                pieces.append(_Piece(word, at))
-                word = ""
-            pieces.append(_Piece(character, at + 1))
-        elif kind[0] in "LMN":
-            word += character.casefold()
-        elif word and character not in "'\u2019":
-            pieces.append(_Piece(word, at))
-            word = ""
-    if word:
-        pieces.append(_Piece(word, len(text)))
-    return pieces
+def _from(text: str, words: list[Word], first: int) -> str:
+    """The text from a word on."""
+    if first == len(words):
+        return ""
+    return text_after(text, words[first - 1].end) if first else text

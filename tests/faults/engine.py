@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -43,7 +43,10 @@ class Decoding:
     so on. A sentence ends after half a pause, at 15 s, or with the stream.
     """
 
-    def __init__(self, word_s: float, pause_s: float, sample_rate_hz: int) -> None:
+    def __init__(
+        self, word_s: float, pause_s: float, sample_rate_hz: int, text: Sequence[str] = ()
+    ) -> None:
+        self._text = text
         self._rate_hz = sample_rate_hz
         self._word_samples = round(word_s * sample_rate_hz)
         self._pause_samples = max(1, round(pause_s * sample_rate_hz) // 2)
@@ -95,7 +98,7 @@ class Decoding:
             start = self._run_start_sample + n * self._word_samples
             if not self._words:
                 self._start_sample = start
-            self._words.append(word_text(self._value))
+            self._words.append(word_text(self._value, self._text))
             self._end_sample = at_sample if n == times - 1 else start + self._word_samples
             known.append(Known(Partial(*self._sentence()), at_sample))
             if self._end_sample - self._start_sample >= self._sentence_samples:
@@ -127,6 +130,7 @@ class CodedEngine:
     Args:
         word_s: Length of a word of the speech, in seconds.
         pause_s: Length of its pauses, in seconds.
+        text: The words that it says.
         times: Whether events have times.
         delay_s: A final comes when so many more seconds of audio have, or the stream's end. What
             is heard after it waits behind it.
@@ -142,6 +146,7 @@ class CodedEngine:
         word_s: float = WORD_S,
         pause_s: float = PAUSE_S,
         *,
+        text: Sequence[str] = (),
         times: bool = True,
         delay_s: float = 0.0,
         speed: float | None = None,
@@ -149,6 +154,7 @@ class CodedEngine:
     ) -> None:
         self.word_s = word_s
         self.pause_s = pause_s
+        self.text = text
         self.times = times
         self.delay_s = delay_s
         self.speed = speed
@@ -179,7 +185,7 @@ class CodedStream:
         self._delay_samples = round(engine.delay_s * sample_rate_hz)
         self._speed = engine.speed
         self._fail_every = engine.fail_every
-        self._decoding = Decoding(engine.word_s, engine.pause_s, sample_rate_hz)
+        self._decoding = Decoding(engine.word_s, engine.pause_s, sample_rate_hz, engine.text)
         self._late: deque[Known] = deque()
         """Known, and not to be told yet: at most what ``delay_s`` of audio hold."""
         self._events: deque[Partial | Final] = deque()

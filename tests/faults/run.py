@@ -34,7 +34,7 @@ from tests.faults.plain import Plain
 from tests.faults.plan import TRANSIENT, Duplicate, Fault, Faults, Reorder
 from tests.faults.proxy import FaultProxy
 from tests.faults.score import Score, score
-from tests.faults.speech import CodedSpeech
+from tests.faults.speech import TALE, CodedSpeech
 from tests.server.running import KEY, running
 
 RATE_HZ = 16000
@@ -151,6 +151,8 @@ class Conditions:
             takes a new session, and what is not confirmed is sent again.
         plain: The server does no more than the Listen API promises.
         times: The engine gives times.
+        text: What is said, again and again; without, each word is another. Only without times:
+            where a sentence belongs is told by its words.
         delay_s: By how many seconds of audio its sentences come late.
         hears_s: How many seconds of audio it takes in a second; None is any number.
         fail_every: It breaks after so many sentences of a stream; None is never.
@@ -164,6 +166,7 @@ class Conditions:
     resume_s: float = 30.0
     plain: Plain | None = None
     times: bool = True
+    text: tuple[str, ...] = ()
     delay_s: float = 0.0
     hears_s: float | None = None
     fail_every: int | None = None
@@ -174,6 +177,7 @@ class Conditions:
         draw = Random(seed)
         plain, times = draw.choice((None, None, *Plain)), draw.random() < 0.7
         return cls(
+            text=() if times or seed % 2 else TALE,
             faults=faults,
             # Without numbers, a sentence that comes twice was said twice.
             kinds=tuple(kind for kind in TRANSIENT if not (plain and kind in (Duplicate, Reorder))),
@@ -189,6 +193,7 @@ class Conditions:
     def engine(self) -> CodedEngine:
         """One that hears so."""
         return CodedEngine(
+            text=self.text,
             times=self.times,
             delay_s=self.delay_s,
             speed=self.hears_s,
@@ -239,7 +244,7 @@ async def disturbed_session(
 ) -> Outcome:
     """Listen once, to speech and through faults that the seed decides."""
     conditions = conditions or Conditions()
-    speech = CodedSpeech(conditions.length_s, seed)
+    speech = CodedSpeech(conditions.length_s, seed, text=conditions.text)
     plan = Faults(seed, conditions.faults, conditions.kinds, conditions.pace_s)
     limits = Limits(streams_per_key=None, resume_s=conditions.resume_s)
     async with (

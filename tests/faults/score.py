@@ -1,7 +1,8 @@
 """What was heard against what was said, word for word.
 
-For words that are all different, such as those of coded speech; so each is found again without a
-guess, in linear time.
+Words that are all different, such as those of coded speech, are each found again without a guess,
+in linear time. Of a text in which the same ones come again it is known that they are too many or
+too few, and about where.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from difflib import SequenceMatcher
 from itertools import chain
 
 _SHOWN_MAX = 20
@@ -85,12 +87,12 @@ def score(heard: Iterable[str], said: Sequence[str]) -> Score:
 
     Args:
         heard: The sentences, in the order in which they were given out.
-        said: The words, each different from all others.
+        said: The words.
     """
+    sentences = tuple(tuple(text.split()) for text in heard)
     places = {word: place for place, word in enumerate(said)}
     if len(places) != len(said):
-        raise ValueError("words that are not all different cannot be told apart")
-    sentences = tuple(tuple(text.split()) for text in heard)
+        return _aligned(sentences, said)
     counts: Counter[str] = Counter()
     repeated: list[str] = []
     out_of_order: list[str] = []
@@ -109,6 +111,22 @@ def score(heard: Iterable[str], said: Sequence[str]) -> Score:
         furthest = max(furthest, place)
     lost = tuple(word for word in said if not counts[word])
     return Score(lost, tuple(repeated), tuple(out_of_order), tuple(strange), tuple(said), sentences)
+
+
+def _aligned(sentences: tuple[tuple[str, ...], ...], said: Sequence[str]) -> Score:
+    """The same of words that are not all different: what is too few, and what is too many."""
+    heard = tuple(chain.from_iterable(sentences))
+    lost: list[str] = []
+    more: list[str] = []
+    matcher = SequenceMatcher(None, said, heard, autojunk=False)
+    for what, said_at, said_end, heard_at, heard_end in matcher.get_opcodes():
+        if what != "equal":
+            lost += said[said_at:said_end]
+            more += heard[heard_at:heard_end]
+    known = set(said)
+    repeated = tuple(word for word in more if word in known)
+    strange = tuple(word for word in more if word not in known)
+    return Score(tuple(lost), repeated, (), strange, tuple(said), sentences)
 
 
 def _runs(words: Sequence[str], places: dict[str, int]) -> list[list[str]]:

@@ -2,8 +2,9 @@
 
 Word number k is a stretch of samples that all have the value k + 1; between words of a sentence is
 nothing, between sentences a pause of zeros. So any fragment tells which word it is of, and a word
-that is lost or heard twice shows without a guess. Owns where each word lies; who decodes it is
-``engine``'s, what is right ``score``'s.
+that is lost or heard twice shows without a guess. The words may also be those of a text in which
+the same ones come again. Owns where each word lies; who decodes it is ``engine``'s, what is right
+``score``'s.
 
 Only PCM16 carries it: no codec or resampling keeps the values.
 """
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 import random
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
@@ -40,9 +41,31 @@ class Word:
     end_sample: int
 
 
-def word_text(value: int) -> str:
-    """The text of the word whose samples have this value."""
-    return f"w{value - 1}"
+_TALE = (
+    "It was the best of times, it was the worst of times, it was the age of wisdom, it was the age "
+    "of foolishness, it was the epoch of belief, it was the epoch of incredulity, it was the "
+    "season of Light, it was the season of Darkness, it was the spring of hope, it was the winter "
+    "of despair, we had everything before us, we had nothing before us, we were all going direct "
+    "to Heaven, we were all going direct the other way. In short, the period was so far like the "
+    "present period, that some of its noisiest authorities insisted on its being received, for "
+    "good or for evil, in the superlative degree of comparison only. There were a king with a "
+    "large jaw and a queen with a plain face, on the throne of England; there were a king with a "
+    "large jaw and a queen with a fair face, on the throne of France. In both countries it was "
+    "clearer than crystal to the lords of the State preserves of loaves and fishes, that things "
+    "in general were settled for ever."
+)
+TALE = tuple(_TALE.split())
+"""The beginning of A Tale of Two Cities (Dickens, 1859): people do repeat themselves."""
+
+
+def word_text(value: int, text: Sequence[str] = ()) -> str:
+    """The text of the word whose samples have this value.
+
+    Args:
+        value: Of the samples.
+        text: The words that are said, again and again; without, each has one of its own.
+    """
+    return text[(value - 1) % len(text)] if text else f"w{value - 1}"
 
 
 class CodedSpeech:
@@ -57,6 +80,7 @@ class CodedSpeech:
         word_s: Length of a word, in seconds.
         pause_s: Length of the pause between two sentences, in seconds.
         words_per_sentence: The fewest and the most.
+        text: The words that are said, again and again; without, each is another.
         sample_rate_hz: Samples a second.
 
     Raises:
@@ -71,10 +95,12 @@ class CodedSpeech:
         word_s: float = WORD_S,
         pause_s: float = PAUSE_S,
         words_per_sentence: tuple[int, int] = (1, 8),
+        text: Sequence[str] = (),
         sample_rate_hz: int = 16000,
     ) -> None:
         self.word_s = word_s
         self.pause_s = pause_s
+        self.text = text
         self.sample_rate_hz = sample_rate_hz
         self.length_samples = round(length_s * sample_rate_hz)
         self._word_samples = round(word_s * sample_rate_hz)
@@ -111,7 +137,7 @@ class CodedSpeech:
     @property
     def expected_words(self) -> tuple[str, ...]:
         """All its words."""
-        return tuple(word_text(n + 1) for n in range(len(self._starts)))
+        return tuple(word_text(n + 1, self.text) for n in range(len(self._starts)))
 
     @property
     def expected_sentences(self) -> tuple[str, ...]:
@@ -134,7 +160,7 @@ class CodedSpeech:
             until_sample = round(until_s * self.sample_rate_hz)
             count = bisect_right(self._starts, until_sample - self._word_samples)
         return tuple(
-            Word(word_text(n + 1), start, start + self._word_samples)
+            Word(word_text(n + 1, self.text), start, start + self._word_samples)
             for n, start in enumerate(self._starts[:count])
         )
 

@@ -12,6 +12,7 @@ from tests.faults.connection import SOCKET_BYTES
 from tests.faults.plain import Plain
 from tests.faults.plan import TRANSIENT, Stall
 from tests.faults.run import RATE_HZ, Conditions, Outcome, disturbed_session
+from tests.faults.speech import TALE
 
 DRAWN = {f"drawn {seed}": Conditions.drawn(seed) for seed in range(5)}
 
@@ -22,6 +23,13 @@ WITHOUT_TIMES = {
     "words alone, slower": Conditions(resume_s=0, times=False, speed=2.0, length_s=20, faults=6),
     "words alone, late": Conditions(
         plain=Plain.ONCE, kinds=TRANSIENT[:-2], times=False, delay_s=2.0
+    ),
+    "words that are said again and again": Conditions(resume_s=0, times=False, text=TALE),
+    "words that are said again and again, late": Conditions(
+        plain=Plain.ANEW, kinds=TRANSIENT[:-2], times=False, delay_s=2.0, text=TALE
+    ),
+    "words that are said again and again, slower": Conditions(
+        resume_s=0, times=False, speed=2.0, length_s=20, faults=6, text=TALE
     ),
     "numbers without times": Conditions(resume_s=30, times=False),
 }

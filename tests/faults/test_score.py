@@ -56,9 +56,16 @@ def test_explanation_stays_short() -> None:
     assert len(text) < 4000
 
 
-def test_words_that_are_not_all_different_are_refused() -> None:
-    with pytest.raises(ValueError, match="told apart"):
-        score(["a"], ["a", "a"])
+def test_of_words_that_come_again_it_is_told_how_many_are_too_few_or_too_many() -> None:
+    said = ["no", "no", "yes", "no", "no", "yes", "it", "is"]
+    assert score(["no no yes", "no no yes it is"], said).is_perfect
+    assert score(["no no yes", "no yes it is"], said).lost == ("no",)
+    repeated = score(["no no yes", "no no yes no no yes it is"], said)
+    assert sorted(repeated.repeated) == ["no", "no", "yes"]
+    assert not repeated.lost
+    other = score(["no no yes", "no no yes it was"], said)
+    assert (other.lost, other.strange) == (("is",), ("was",))
+    assert "1 lost" in other.explain()
 
 
 def test_what_was_dropped_and_doubled_is_found_in_hours_of_speech() -> None:

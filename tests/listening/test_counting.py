@@ -19,6 +19,7 @@ from sayd_cli.model.secret import SecretUrl
 from sayd_cli.model.session import Session, SessionSettings
 from sayd_cli.model.transcript import Sentence
 from sayd_cli.spool.memory import MemorySpool
+from sayd_cli.transcript.overlap import Overlap
 from tests.listening.test_outage import SECOND_BYTES, Answers, Run, UniqueSource, expected
 from tests.listening.world import RATE_HZ, FakeClock, Recorder, ScriptedService
 
@@ -44,7 +45,7 @@ class Connected:
         self.hearing: Hearing = Hearing(
             SESSION,
             self.feeding,
-            known="",
+            overlap=Overlap([]),
             clock=self.clock,
             before=None if before is None else before.hearing,
         )

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,6 +17,7 @@ from sayd_cli.model.secret import SecretUrl
 from sayd_cli.model.session import Session, SessionSettings
 from sayd_cli.model.transcript import Sentence
 from sayd_cli.spool.memory import MemorySpool
+from sayd_cli.transcript.overlap import Overlap
 from tests.listening.world import RATE_HZ, FakeClock, Recorder
 
 SESSION = Session("s", SecretUrl("ws://h/s?api_key=k"), "en")
@@ -25,7 +28,7 @@ class World:
 
     BEGIN_S = 100.0
 
-    def __init__(self, *, known: str = "", before: Hearing | None = None) -> None:
+    def __init__(self, *, known: Sequence[str] = (), before: Hearing | None = None) -> None:
         self.clock = FakeClock()
         feeding = Feeding(
             Backlog(MemorySpool(RATE_HZ), RATE_HZ),
@@ -36,7 +39,9 @@ class World:
             sink=Recorder(),
         )
         self.timeline = feeding.timeline
-        self.hearing = Hearing(SESSION, feeding, known=known, clock=self.clock, before=before)
+        self.hearing = Hearing(
+            SESSION, feeding, overlap=Overlap(known), clock=self.clock, before=before
+        )
 
     def sent(self, seconds: float) -> None:
         start = round(self.timeline.captured_until_s * RATE_HZ)
@@ -59,7 +64,7 @@ def test_texts_are_placed_in_the_captured_audio() -> None:
 
 
 def test_of_a_sentence_that_is_known_it_is_told_that_interim_text_is_over() -> None:
-    world = World(known="One two three.")
+    world = World(known=["One two three."])
     assert world.take(Partial("One two")) == [("", None, None)]
     assert world.take(Final("One two three.")) == [("", None, None)]
     assert world.take(Final("Four.")) == [("Four.", None, None)]

@@ -10,9 +10,14 @@ from hypothesis import strategies as st
 from sayd_cli.transcript.overlap import Overlap
 
 
+def split(text: str) -> list[str]:
+    """As a service gives them: each to its end."""
+    return re.findall(r"[^.?!。]+[.?!。]*", text)
+
+
 def new(known: str, *heard: str) -> list[str]:
     """What is new of the sentences."""
-    overlap = Overlap(known)
+    overlap = Overlap(split(known))
     return [rest for text in heard if (rest := overlap.remove(text))]
 
 
@@ -77,7 +82,12 @@ def test_what_is_new(known: str, heard: list[str], expected: list[str]) -> None:
         ("It was a dark and stormy night.", ["It was the dark and stormy night."], []),
         ("It was a dark and stormy night.", ["It was a dark stormy night. Then."], ["Then."]),
         ("It was a dark and stormy night.", ["It was a dark, dark and stormy night."], []),
-        ("It was a dark and stormy night.", ["It was a dark and stormy knight. Then."], ["Then."]),
+        # The last one may be new: rather twice than not at all.
+        (
+            "It was a dark and stormy night.",
+            ["It was a dark and stormy knight. Then."],
+            ["knight. Then."],
+        ),
     ],
 )
 def test_what_is_not_heard_as_before(known: str, heard: list[str], expected: list[str]) -> None:
@@ -87,7 +97,9 @@ def test_what_is_not_heard_as_before(known: str, heard: list[str], expected: lis
 @pytest.mark.parametrize(
     ("known", "heard", "expected"),
     [
-        ("no no no", ["No, no, no. Yes, we do."], ["Yes, we do."]),
+        # Nothing tells whether that was said once more.
+        ("no no no", ["No, no, no. Yes, we do."], ["No, no, no. Yes, we do."]),
+        ("Well, no no no", ["Well, no, no, no. Yes, we do."], ["Yes, we do."]),
         ("oh no no no", ["Oh no, no, no, no, no."], ["no, no."]),
         ("Is it? No. No. No.", ["Is it?", "No.", "No.", "No.", "No."], ["No."]),
         (
@@ -101,8 +113,8 @@ def test_what_is_not_heard_as_before(known: str, heard: list[str], expected: lis
             ["Yes."],
         ),
         (
-            "and so on and so on",
-            ["and so on and so on and so forth"],
+            "I tell you and so on and so on",
+            ["Tell you and so on and so on and so forth"],
             ["and so forth"],
         ),
     ],
@@ -128,13 +140,13 @@ def test_scripts_without_spaces(known: str, heard: list[str], expected: list[str
 
 
 def test_what_is_not_heard_again_is_not_waited_for() -> None:
-    overlap = Overlap("Thank you very much. Good night.")
+    overlap = Overlap(split("Thank you very much. Good night."))
     assert overlap.remove("Nobody said anything like it.")
     assert overlap.remove("Thank you very much.") == "Thank you very much."
 
 
 def test_looking_at_a_text_changes_nothing() -> None:
-    overlap = Overlap("One two. Three four.")
+    overlap = Overlap(split("One two. Three four."))
     assert overlap.peek("One two") == ""
     assert overlap.peek("One two three four five") == "five"
     assert overlap.peek("Nobody said anything like it") == "Nobody said anything like it"
@@ -192,7 +204,7 @@ def test_a_first_word_that_is_cut_costs_no_other(
 
 @given(st.text(max_size=60), st.lists(st.text(max_size=40), max_size=6))
 def test_whatever_is_heard_what_is_new_is_the_end_of_it(known: str, heard: list[str]) -> None:
-    overlap = Overlap(known)
+    overlap = Overlap(split(known))
     for text in heard:
         assert text.endswith(overlap.peek(text))
         assert text.endswith(overlap.remove(text))
