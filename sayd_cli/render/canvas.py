@@ -6,6 +6,7 @@ Refuses to know when, and what the rows say.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from typing import TextIO
@@ -15,7 +16,10 @@ from rich.text import Text
 
 from sayd_cli.model.report import Heard, Notice
 from sayd_cli.render.region import Region
+from sayd_cli.render.terminal import is_multiplexed
 from sayd_cli.render.view import View, notice_rows, sentence_rows
+
+_NARROWEST_COLUMNS = 20
 
 
 class Canvas:
@@ -32,16 +36,26 @@ class Canvas:
     def __init__(self, stream: TextIO, *, timestamps: bool = False) -> None:
         self._timestamps = timestamps
         self._console = Console(file=stream, highlight=False, markup=False, emoji=False)
-        self._region = Region(stream)
+        self._anchored = is_multiplexed()
+        self._region = Region(stream, anchored=self._anchored)
 
     @property
     def is_outdated(self) -> bool:
         """A Windows console of the time before escape sequences."""
         return self._console.legacy_windows
 
+    @property
+    def is_anchored(self) -> bool:
+        """What is redrawn stands at the bottom of the screen, for tmux to keep none of it.
+
+        Still each time that tmux wraps rows it keeps as many empty ones: ``draw`` none while the
+        screen is being made narrower.
+        """
+        return self._anchored
+
     def rows(self, view: View, size: os.terminal_size) -> list[Text]:
         """What a view shows on a screen of this size."""
-        room = _room(size.lines)
+        room = _room(size, anchored=self._anchored)
         ascii_only = self._console.options.ascii_only
         return view.rows(columns=size.columns, height=room, ascii_only=ascii_only) if room else []
 
@@ -88,10 +102,16 @@ class Canvas:
         return capture.get()
 
 
-def _room(height: int) -> int:
+def _room(size: os.terminal_size, *, anchored: bool) -> int:
     """How many rows of a screen may be redrawn, the region's empty one aside.
 
     Half of them: the sentences need the rest, and a screen that is suddenly half as wide wraps
-    each of our rows into two, which must not push the first of them off its top.
+    each of our rows into two, which must not push the first of them off its top. An anchored
+    region: so many that they fit even where it is suddenly 20 columns wide.
+
+    Two at least, if there are three: one would show no text. So on a screen that is very wide for
+    its height an anchored region of two full rows fits again only down to some width above 20.
     """
-    return min(max((height - 1) // 2, 2), height - 1)
+    # A row of 20 cells may hold 19: a wide character does not begin in the last.
+    parts = math.ceil(size.columns / (_NARROWEST_COLUMNS - 1)) if anchored else 0
+    return min(max((size.lines - 1) // max(parts, 2), 2), size.lines - 1)

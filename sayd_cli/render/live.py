@@ -28,6 +28,10 @@ _REST_S = 0.02
 """Between two drawings whatever comes: a burst of sentences becomes a few writes."""
 _RESIZED_WITHIN_S = 0.25
 """The longest that a resize goes unnoticed while nothing is reported."""
+_HIDDEN_S = 0.5
+"""After each time that tmux made the screen narrower. While the edge of a pane is dragged, it
+tells so every 250 ms; rows drawn between would each time move others into its history.
+"""
 _SUSPENDED_WITHIN_S = 1.0
 _WAITING = 1000
 """Sentences and notices that may wait for the terminal; then ``take`` waits: none is dropped."""
@@ -174,22 +178,27 @@ class LiveView:
 
     def _draw_until_leaving(self) -> None:
         drawn_at, drawn_size = -_REDRAW_EVERY_S, size(self._stream)
+        hidden_until, hidden = 0.0, False
         leaving = False
         while not leaving:
             with self._changed:
                 while not (self._stale or self._leaving):
                     self._changed.wait(timeout=_RESIZED_WITHIN_S)
-                    self._stale = self._stale or size(self._stream) != drawn_size
+                    appears = hidden and monotonic() >= hidden_until
+                    self._stale = self._stale or appears or size(self._stream) != drawn_size
                 self._changed.wait_for(
                     lambda: self._urgent or self._leaving,
                     timeout=max(drawn_at + _REDRAW_EVERY_S - monotonic(), 0),
                 )
                 leaving = self._leaving
-                drawn_size = size(self._stream)
+                before, drawn_size = drawn_size, size(self._stream)
+                if drawn_size.columns < before.columns and self._canvas.is_anchored:
+                    hidden_until = monotonic() + _HIDDEN_S
+                hidden = monotonic() < hidden_until
                 staying = tuple(self._waiting)
                 self._waiting.clear()
                 suspended = self._suspended
-                rows = self._canvas.rows(self._view, drawn_size)
+                rows = [] if hidden else self._canvas.rows(self._view, drawn_size)
                 if self._disturbed:
                     self._canvas.renew()
                 self._stale = self._urgent = self._disturbed = False

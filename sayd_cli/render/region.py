@@ -5,8 +5,11 @@ is empty. From there everything below can be erased however the terminal has wra
 a resize leaves nothing behind; and what others write meanwhile (the echo of Ctrl-C, the other end
 of our own pipe) lands on a row of its own. Refuses to know what the rows say.
 
-One case is beyond reach: where tmux 3.3 makes a screen narrower that is not full yet, it moves
-rows into its history, by as many as it has to wrap; rows of ours among them stay there.
+Where tmux (3.3) makes a screen narrower, it wraps each row and moves as many into its history,
+from the top of the screen on, as then do not fit above its last row, however empty that is; what
+is there stays there. An anchored region therefore stands on the last row: first go the rows above
+it and the empty ones before its text, and never the text, if no more is drawn than fits when
+wrapped. Empty rows may stay in the history, where fewer rows of text are above than must go.
 """
 
 from __future__ import annotations
@@ -18,6 +21,10 @@ from sayd_cli.render.terminal import may_synchronize, write
 
 _HIDE_CURSOR, _SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
 _WRAP_OFF, _WRAP_ON = "\x1b[?7l", "\x1b[?7h"
+_SAVE_CURSOR, _RESTORE_CURSOR = "\x1b7", "\x1b8"
+_TO_LAST_ROW = "\x1b[999B"
+# To the next row, if there is one: unlike a newline it never scrolls.
+_DOWN = "\r\x1b[B"
 # https://gist.github.com/christianparpart/d8a62cc1ab659194337d73e399004036: the terminal shows
 # all of it at once, or ignores both.
 _BEGIN_UPDATE, _END_UPDATE = "\x1b[?2026h", "\x1b[?2026l"
@@ -31,10 +38,15 @@ class Region:
 
     Calling order: ``update`` and ``renew`` any number of times, ``close`` at the end; after it,
     ``update`` begins anew.
+
+    Args:
+        stream: The terminal.
+        anchored: The rows stand at the bottom of the screen; else right below the region's first.
     """
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, *, anchored: bool = False) -> None:
         self._stream = stream
+        self._anchored = anchored
         self._open = False
         self._hidden = False
         self._begin, self._end = (_BEGIN_UPDATE, _END_UPDATE) if may_synchronize() else ("", "")
@@ -52,11 +64,11 @@ class Region:
         """
         opening = "" if self._hidden else _HIDE_CURSOR
         self._open = self._hidden = True
-        drawn = "".join(f"\n{row}" for row in rows)
-        back = f"\r\x1b[{len(rows)}A" if rows else ""
+        draw = _drawn_at_bottom if self._anchored else _drawn_below
+        drawn = draw(rows) if rows else ""
         # Rows must not wrap even where the terminal finds a character wider than we do, or the
         # way back up would be too short.
-        redrawn = f"{_ERASE}{above}{_WRAP_OFF}{drawn}{back}{_WRAP_ON}"
+        redrawn = f"{_ERASE}{above}{_WRAP_OFF}{drawn}{_WRAP_ON}"
         write(self._stream, f"{self._begin}{opening}{redrawn}{self._end}")
 
     def renew(self) -> None:
@@ -77,3 +89,20 @@ class Region:
             write(self._stream, f"{self._begin}{_ERASE}{above}{_WRAP_ON}{self._end}{_SHOW_CURSOR}")
         elif above:
             write(self._stream, above)
+
+
+def _drawn_below(rows: Sequence[str]) -> str:
+    drawn = "".join(f"\n{row}" for row in rows)
+    return f"{drawn}\r{_up(len(rows))}"
+
+
+def _drawn_at_bottom(rows: Sequence[str]) -> str:
+    # tmux tells us of a new size up to 250 ms late: of rows that are too many by then, only what
+    # makes room for them may scroll.
+    room = "\n" * len(rows) + _up(len(rows))
+    start = _TO_LAST_ROW + _up(len(rows) - 1)
+    return f"{room}{_SAVE_CURSOR}{start}{_DOWN.join(rows)}{_RESTORE_CURSOR}"
+
+
+def _up(rows: int) -> str:
+    return f"\x1b[{rows}A" if rows > 0 else ""

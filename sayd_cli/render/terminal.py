@@ -15,6 +15,7 @@ _USUAL_SIZE = (80, 24)
 _STILL_TERMS = ("", "dumb", "unknown")
 _PLAIN_TERMS = ("linux", "vt", "ansi", "cons25")
 """Consoles of kernels, and terminals of another age."""
+_MULTIPLEXERS = ("tmux", "screen")
 
 
 def write(stream: TextIO, text: str) -> None:
@@ -52,6 +53,11 @@ def may_synchronize() -> bool:
     that certainly do not know this one are not asked.
     """
     return not _term().startswith(_PLAIN_TERMS)
+
+
+def is_multiplexed() -> bool:
+    """Whether the terminal is, or runs within, a pane of tmux; GNU screen has the same name."""
+    return bool(os.environ.get("TMUX")) or _term().startswith(_MULTIPLEXERS)
 
 
 def _term() -> str:

@@ -28,14 +28,24 @@ class Screen(pyte.HistoryScreen):
         rows: Its height.
         reflows: On a resize long lines are wrapped anew, as most terminals do; else, as xterm
             does, rows stay as they are, and what is right of the edge is out of sight.
+        is_tmux: On a resize empty rows count like others, as in tmux 3.3: what does not fit above
+            the last row moves into the scrollback, from the top of the screen on.
         is_wide: Characters of ambiguous width are wide, as users of East Asian fonts may choose.
     """
 
     def __init__(
-        self, columns: int, rows: int, *, reflows: bool = True, is_wide: bool = False
+        self,
+        columns: int,
+        rows: int,
+        *,
+        reflows: bool = True,
+        is_tmux: bool = False,
+        is_wide: bool = False,
     ) -> None:
         self._reflows = reflows
+        self._is_tmux = is_tmux
         self._is_wide = is_wide
+        self._has_scrolled = 0
         super().__init__(columns, rows, history=50_000)
 
     def draw(self, data: str) -> None:
@@ -74,10 +84,23 @@ class Screen(pyte.HistoryScreen):
         super().erase_in_line(how, private)
         vars(self.buffer[self.cursor.y]).pop("is_continued", None)
 
+    def erase_in_display(self, how: int = 0, *args: Any, **options: Any) -> None:
+        super().erase_in_display(how, *args, **options)
+        for row in range(self.cursor.y + 1 if how == 0 else 0, self.lines):
+            vars(self.buffer[row]).pop("is_continued", None)
+
+    def index(self) -> None:
+        if self.cursor.y == self.lines - 1:
+            self._has_scrolled += 1
+        super().index()
+
     def resize(self, lines: int | None = None, columns: int | None = None) -> None:
         lines, columns = lines or self.lines, columns or self.columns
         rows = [*self.history.top, *(self.buffer[y] for y in range(self.lines))]
         at = len(self.history.top) + self.cursor.y
+        if self._is_tmux:
+            self._resize_as_tmux(rows, at, lines, columns)
+            return
         if self._reflows and columns != self.columns:
             above, below = self._anew(rows[:at], columns), self._anew(rows[at:], columns)
         else:
@@ -89,12 +112,38 @@ class Screen(pyte.HistoryScreen):
             below.pop()
         top = min(max(len(above) + len(below) - lines, 0), len(above))
         kept = [*above, *below][top : top + lines]
+        self._place([*above, *below][:top], kept, lines, columns)
+        self.cursor.y = len(above) - top
+
+    def _resize_as_tmux(self, rows: list[Row], at: int, lines: int, columns: int) -> None:
+        # https://github.com/tmux/tmux/blob/3.3a/screen.c (screen_resize_y), grid.c (grid_reflow)
+        more = lines - self.lines
+        if more < 0:
+            fewer_below = min(-more, len(rows) - 1 - at)
+            del rows[len(rows) - fewer_below :]
+            self._has_scrolled += -more - fewer_below
+        else:
+            pulled = min(more, self._has_scrolled)
+            self._has_scrolled -= pulled
+            rows += [self._row() for _ in range(more - pulled)]
+        if columns != self.columns:
+            above = self._anew(rows[:at], columns)
+            rows, at = [*above, *self._anew(rows[at:], columns)], len(above)
+            rows += [self._row() for _ in range(lines - len(rows))]
+        top = len(rows) - lines
+        self._has_scrolled = min(self._has_scrolled, top)
+        self._place(rows[:top], rows[top:], lines, columns)
+        if at < top:
+            self.cursor.x = 0
+        self.cursor.y = max(at - top, 0)
+
+    def _place(self, scrolled: list[Row], shown: list[Row], lines: int, columns: int) -> None:
         self.history.top.clear()
-        self.history.top.extend([*above, *below][:top])
+        self.history.top.extend(scrolled)
         self.buffer.clear()
-        self.buffer.update(enumerate(kept))
+        self.buffer.update(enumerate(shown))
         self.lines, self.columns = lines, columns
-        self.cursor.y, self.cursor.x = len(above) - top, min(self.cursor.x, columns - 1)
+        self.cursor.x = min(self.cursor.x, columns - 1)
         self.set_margins()
 
     def _anew(self, rows: Iterable[Row], columns: int) -> list[Row]:
@@ -133,6 +182,10 @@ class Screen(pyte.HistoryScreen):
         """All rows from the beginning of the scrollback to the end of the screen."""
         on_screen = (self.buffer[row] for row in range(self.lines))
         return trimmed([text_of(row) for row in (*self.history.top, *on_screen)])
+
+    def kept(self) -> list[str]:
+        """The rows of the scrollback."""
+        return [text_of(row) for row in self.history.top]
 
     def dim(self) -> str:
         """All dim text on the screen."""

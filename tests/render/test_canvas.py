@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import os
 import unicodedata
 from collections.abc import Sequence
@@ -56,10 +57,17 @@ class Terminal(io.StringIO):
     """A terminal without a system between: what is written is on its screen at once."""
 
     def __init__(
-        self, size: os.terminal_size, *, reflows: bool = True, is_wide: bool = False
+        self,
+        size: os.terminal_size,
+        *,
+        reflows: bool = True,
+        is_tmux: bool = False,
+        is_wide: bool = False,
     ) -> None:
         super().__init__()
-        self.screen = Screen(size.columns, size.lines, reflows=reflows, is_wide=is_wide)
+        self.screen = Screen(
+            size.columns, size.lines, reflows=reflows, is_tmux=is_tmux, is_wide=is_wide
+        )
         self.size = size
         self.writes = 0
         self._feed = pyte.Stream(self.screen)
@@ -81,11 +89,19 @@ class Shown:
     """A run as it is shown."""
 
     def __init__(
-        self, size: os.terminal_size, *, reflows: bool = True, is_wide: bool = False
+        self,
+        size: os.terminal_size,
+        *,
+        reflows: bool = True,
+        is_tmux: bool = False,
+        is_wide: bool = False,
     ) -> None:
-        self.terminal = Terminal(size, reflows=reflows, is_wide=is_wide)
+        self.terminal = Terminal(size, reflows=reflows, is_tmux=is_tmux, is_wide=is_wide)
         self.view = View(BackendName.LOCAL)
-        self._canvas = Canvas(self.terminal)
+        with pytest.MonkeyPatch.context() as patch:
+            if is_tmux:
+                patch.setenv("TERM", "tmux-256color")
+            self._canvas = Canvas(self.terminal)
 
     @property
     def rows(self) -> list[str]:
@@ -169,6 +185,76 @@ def test_what_is_final_is_there_once_in_order_and_nothing_else(
     shown.leave()
     assert not shown.terminal.screen.cursor.hidden
     assert visible(shown.terminal.screen.scrolled()) == visible(texts)
+
+
+UNEVEN = ("我a我我我我我我我我" * 3 + "我") * 6
+"""Rows of 59 cells, of which each row of 20 takes but 19."""
+
+_TMUX_SIZES = _SIZES.filter(lambda size: size.lines > 2 * math.ceil(size.columns / 19))
+
+
+@settings(max_examples=150, deadline=None)
+@given(_TMUX_SIZES, st.lists(_REPORTS | _TMUX_SIZES, max_size=25))
+@example(size(80, 24), [interim("word " * 999), size(20, 24), heard("One."), size(80, 24)])
+@example(size(80, 24), [interim("a" + "我" * 999), size(21, 24), size(20, 24), heard("One.")])
+@example(size(60, 25), [interim("a" * 52 + UNEVEN), size(20, 25), heard("One.")])
+@example(size(60, 14), [interim("word " * 99), size(60, 20), size(40, 14), size(20, 9)])
+def test_tmux_keeps_what_is_final_once_in_order_and_nothing_else_however_it_is_resized(
+    begins: os.terminal_size, steps: list[Report | os.terminal_size]
+) -> None:
+    shown = Shown(begins, is_tmux=True)
+    texts: list[str] = []
+    for number, step in enumerate(steps):
+        if isinstance(step, os.terminal_size):
+            shown.terminal.resize(step)
+            assert "interim" not in visible(shown.terminal.screen.kept())
+            continue
+        report = numbered(number, step)
+        shown.take(report)
+        columns, lines = shown.terminal.size
+        status = shown.view.rows(columns=columns, height=1)[0].plain
+        assert shown.rows[-1] == unicodedata.normalize("NFC", status)
+        assert len(shown.rows) == lines
+        if isinstance(report, Heard | Notice):
+            text = report.text if isinstance(report, Notice) else report.sentence.text
+            texts.append(safe(text))
+    shown.leave()
+    assert visible(shown.terminal.screen.scrolled()) == visible(texts)
+
+
+def test_under_tmux_what_goes_on_stands_at_the_bottom_and_sentences_at_the_top() -> None:
+    shown = Shown(size(40, 10), is_tmux=True)
+    shown.take(heard("One."), interim("and then"))
+    assert shown.rows[:2] == ["One.", ""]
+    assert shown.rows[2:8] == [""] * 6
+    assert shown.rows[8] == "and then"
+    assert shown.terminal.screen.cursor.y == 1
+    for number in range(20):
+        shown.take(heard(f"Sentence {number}."), interim("word " * number))
+        assert shown.terminal.screen.cursor.hidden
+    # 3 of 10 rows, which fit on 10 when 20 columns are left.
+    assert shown.rows[-5:-2] == ["Sentence 19.", "", "… word word word word word word word"]
+    shown.take(interim(""))
+    assert shown.rows[-5:-1] == ["Sentence 19.", "", "", ""]
+    shown.leave()
+    assert shown.terminal.screen.scrolled() == [
+        "One.",
+        *(f"Sentence {number}." for number in range(20)),
+    ]
+    assert shown.rows[-1] == "Sentence 19."
+
+
+@pytest.mark.parametrize("lines", [1, 2, 3, 5])
+def test_of_rows_too_many_for_a_screen_that_tells_of_its_size_late_none_scrolls(lines: int) -> None:
+    shown = Shown(size(40, 20), is_tmux=True)
+    shown.take(heard("One."), interim("word " * 99))
+    shown.terminal.screen.resize(lines, 40)
+    shown.take(heard("Two."))
+    shown.take(interim("word " * 99))
+    shown.terminal.resize(size(40, lines))
+    shown.take(heard("Three."))
+    shown.leave()
+    assert visible(shown.terminal.screen.scrolled()) == "One.Two.Three."
 
 
 @given(_TEXTS, st.integers(20, 200))

@@ -338,8 +338,67 @@ def test_every_terminal_shows_the_same(
             view.take(listening(1.0))
             view.take(interim(WISDOM))
             status = f"● listening  00:01  ━━━━━─────  {HINT}"
-            wait_until(lambda: terminal.shown() == ["a notice", BEST, "", WISDOM, status])
+            wait_until(
+                lambda: (
+                    [row for row in terminal.shown() if row] == ["a notice", BEST, WISDOM, status]
+                )
+            )
+            assert terminal.cursor == (0, 2)
         assert_finally(terminal, ["a notice", BEST])
+
+
+@pytest.mark.parametrize(
+    ("term", "tmux", "is_anchored"),
+    [
+        ("xterm-256color", None, False),
+        ("xterm-256color", "", False),
+        ("linux", None, False),
+        ("xterm-256color", "/tmp/tmux-1000/default,1,0", True),
+        ("tmux-256color", None, True),
+        ("screen.xterm-256color", None, True),
+    ],
+)
+def test_what_goes_on_stands_at_the_bottom_under_tmux_only(
+    monkeypatch: pytest.MonkeyPatch, term: str, tmux: str | None, is_anchored: bool
+) -> None:
+    monkeypatch.setenv("TERM", term)
+    if tmux is not None:
+        monkeypatch.setenv("TMUX", tmux)
+    with Emulator() as terminal:
+        with local_view(terminal) as view:
+            view.take(heard(0, BEST))
+            view.take(interim(WISDOM))
+            wait_until(lambda: WISDOM in terminal.shown())
+            assert terminal.shown().index(WISDOM) == (22 if is_anchored else 2)
+        assert_finally(terminal, [BEST])
+
+
+def test_while_tmux_makes_the_screen_narrower_only_what_stays_is_drawn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TERM", "tmux-256color")
+    monkeypatch.setattr("sayd_cli.render.live._HIDDEN_S", 3.0)  # however slow this machine
+    with Emulator(columns=80, rows=12) as terminal:
+        with local_view(terminal) as view:
+            view.take(interim("it was"))
+            wait_until(lambda: "it was" in terminal.shown())
+            terminal.resize(70, 12)
+            wait_until(lambda: not terminal.shown())
+            for number in range(20):
+                terminal.resize(60 - number, 12)
+                view.take(heard(number, f"Sentence {number}."))
+                view.take(interim("it was the age"))
+                wait_until(lambda number=number: f"Sentence {number}." in terminal.shown())  # type: ignore[misc]
+                assert "it was the age" not in terminal.shown()
+            # Nothing is reported any more.
+            wait_until(lambda: "it was the age" in terminal.shown())
+            terminal.resize(90, 12)
+            view.take(interim("it was the epoch"))
+            wait_until(lambda: "it was the epoch" in terminal.shown())
+            terminal.resize(50, 12)
+            wait_until(lambda: "it was the epoch" not in terminal.shown())
+            view.take(heard(20, "Sentence 20."))
+        assert_finally(terminal, [f"Sentence {number}." for number in range(21)])
 
 
 @pytest.mark.parametrize(("term", "asked"), [("linux", False), ("xterm-256color", True)])

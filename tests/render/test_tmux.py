@@ -34,13 +34,13 @@ with LiveView(sys.stdout, backend=BackendName.LOCAL) as view:
             view.take(Heard(Sentence(index, text, 0.0, 1.0)))
         view.take(Progress(Phase.LISTENING, 1.0, 1.0, -30.0))
 """
-LONG = " ".join(f"word{number:02d}" for number in range(40))
+LONG = " ".join(f"word{number:02d}" for number in range(60))
 
 
 class Tmux:
     """A tmux server of its own, with one window that shows what is written to ``lines``."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, columns: int, rows: int) -> None:
         self._name = f"sayd-test-{uuid.uuid4().hex[:8]}"
         program, pipe = folder / "program.py", folder / "lines"
         program.write_text(PROGRAM, encoding="utf-8")
@@ -49,7 +49,8 @@ class Tmux:
             ["env", f"PYTHONPATH={Path.cwd()}", "PYTHONUTF8=1", sys.executable, str(program)]
         )
         command = f"{run} < {shlex.quote(str(pipe))}; exec sleep 120"
-        self._run("-f", os.devnull, "new-session", "-d", "-x", "80", "-y", "12", command)
+        size = ("-x", str(columns), "-y", str(rows))
+        self._run("-f", os.devnull, "new-session", "-d", *size, command)
         self._lines: TextIO = pipe.open("w", encoding="utf-8")
 
     def _run(self, *arguments: str) -> str:
@@ -65,12 +66,15 @@ class Tmux:
 
     def resize(self, columns: int, rows: int) -> None:
         """Returns when the program can know: tmux tells of one resize at most every 250 ms."""
-        self._run("resize-window", "-x", str(columns), "-y", str(rows))
+        self.begin_resize(columns, rows)
         tty = os.open(self._run("display-message", "-p", "#{pane_tty}").strip(), os.O_RDWR)
         try:
             wait_until(lambda: termios.tcgetwinsize(tty) == (rows, columns))
         finally:
             os.close(tty)
+
+    def begin_resize(self, columns: int, rows: int) -> None:
+        self._run("resize-window", "-x", str(columns), "-y", str(rows))
 
     def shown(self) -> list[str]:
         return trimmed([row.rstrip() for row in self._run("capture-pane", "-p").splitlines()])
@@ -78,6 +82,12 @@ class Tmux:
     def scrolled(self) -> list[str]:
         rows = self._run("capture-pane", "-p", "-J", "-S", "-").splitlines()
         return trimmed([row.rstrip() for row in rows])
+
+    def history(self) -> list[str]:
+        """The rows above the screen."""
+        rows = self._run("capture-pane", "-p", "-J", "-S", "-", "-E", "-1").splitlines()
+        size = int(self._run("display-message", "-p", "#{history_size}"))
+        return [row.rstrip() for row in rows] if size else []
 
     def cursor_shown(self) -> bool:
         return self._run("display-message", "-p", "#{cursor_flag}").strip() == "1"
@@ -88,8 +98,8 @@ class Tmux:
 
 
 @pytest.fixture
-def tmux(tmp_path: Path) -> Iterator[Tmux]:
-    tmux = Tmux(tmp_path)
+def tmux(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Tmux]:
+    tmux = Tmux(tmp_path, *getattr(request, "param", (80, 12)))
     yield tmux
     tmux.close()
 
@@ -105,10 +115,107 @@ def test_resizes_leave_each_sentence_once_and_nothing_else(tmux: Tmux) -> None:
         new = [f"Sentence {turn}.{number}." for number in range(rows)]
         tmux.write(*new, f"interim {LONG}")
         sentences += new
-        wait_until(lambda: any("word39" in row for row in tmux.shown()))
+        wait_until(lambda: any("word59" in row for row in tmux.shown()))
     tmux.end()
     wait_until(tmux.cursor_shown)
     assert tmux.scrolled() == sentences
+
+
+def stand(tmux: Tmux, turn: int) -> None:
+    """Let more interim text stand than is shown of it."""
+    tmux.write(f"interim {LONG} end{turn}")
+    wait_until(lambda: f"end{turn}" in " ".join(tmux.shown()).split())
+
+
+def text(rows: list[str]) -> list[str]:
+    """Rows without the empty ones.
+
+    A screen that is made narrower has empty rows above the interim text where few sentences were
+    heard yet. They go into the history when tmux needs their place for what it wraps; sentences
+    that come then are below them.
+    """
+    return [row for row in rows if row]
+
+
+def assert_history(tmux: Tmux, sentences: list[str]) -> None:
+    """While interim text stands on the screen there is none above it."""
+    kept = text(tmux.history())
+    assert kept == sentences[: len(kept)]
+
+
+def assert_finally(tmux: Tmux, sentences: list[str]) -> None:
+    tmux.end()
+    wait_until(tmux.cursor_shown)
+    assert text(tmux.scrolled()) == sentences
+
+
+@pytest.mark.parametrize("heard", [0, 1, 30])
+@pytest.mark.parametrize("between", [0, 1, 20])
+@pytest.mark.parametrize("tmux", [(60, 14)], indirect=True)
+def test_a_screen_made_narrower_again_and_again_keeps_no_interim_text(
+    tmux: Tmux, heard: int, between: int
+) -> None:
+    sentences = [f"Sentence {number}." for number in range(heard)]
+    tmux.write(*sentences)
+    for turn, columns in enumerate((40, 25, 20)):
+        stand(tmux, 2 * turn)
+        tmux.resize(columns, 14)
+        new = [f"Sentence {turn}.{number}." for number in range(between)]
+        tmux.write(*new)
+        sentences += new
+        stand(tmux, 2 * turn + 1)
+        assert_history(tmux, sentences)
+    assert_finally(tmux, sentences)
+
+
+@pytest.mark.parametrize(
+    ("tmux", "rows"),
+    [((80, 24), 24), ((120, 24), 24), ((120, 15), 15), ((200, 50), 50)],
+    indirect=["tmux"],
+)
+@pytest.mark.parametrize("heard", [0, 3])
+def test_a_fresh_screen_made_narrow_at_once_keeps_no_interim_text(
+    tmux: Tmux, rows: int, heard: int
+) -> None:
+    sentences = [f"Sentence {number}." for number in range(heard)]
+    tmux.write(*sentences)
+    stand(tmux, 0)
+    tmux.resize(20, rows)
+    stand(tmux, 1)
+    assert_history(tmux, sentences)
+    assert_finally(tmux, sentences)
+
+
+@pytest.mark.parametrize("tmux", [(60, 14)], indirect=True)
+def test_a_screen_made_narrower_by_dragging_keeps_no_interim_text(tmux: Tmux) -> None:
+    stand(tmux, 0)
+    for turn, columns in enumerate(range(58, 18, -2)):
+        tmux.write(f"interim {turn} {LONG}")
+        if turn % 4:
+            tmux.begin_resize(columns, 14)
+        else:
+            tmux.resize(columns, 14)
+    stand(tmux, 1)
+    assert_history(tmux, [])
+    tmux.write("One.", "Two.")
+    assert_finally(tmux, ["One.", "Two."])
+
+
+@pytest.mark.parametrize("heard", [0, 5, 30])
+@pytest.mark.parametrize("tmux", [(60, 14)], indirect=True)
+def test_shorter_taller_narrower_and_wider_screens_keep_no_interim_text(
+    tmux: Tmux, heard: int
+) -> None:
+    sentences = [f"Sentence {number}." for number in range(heard)]
+    tmux.write(*sentences)
+    sizes = [(60, 6), (60, 14), (30, 10), (80, 14), (20, 20), (60, 30), (25, 30), (25, 5), (60, 14)]
+    for turn, (columns, rows) in enumerate(sizes):
+        stand(tmux, turn)
+        tmux.resize(columns, rows)
+        assert_history(tmux, sentences)
+    stand(tmux, len(sizes))
+    assert_history(tmux, sentences)
+    assert_finally(tmux, sentences)
 
 
 def test_a_full_screen_of_interim_text_does_not_reach_the_scrollback(tmux: Tmux) -> None:
