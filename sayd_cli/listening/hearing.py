@@ -7,14 +7,13 @@ is confirmed by them. Knows nothing of connections that fail, and of who is told
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from sayd_cli.errors import ProtocolError, UnreachableError
 from sayd_cli.listening.clock import Clock
 from sayd_cli.listening.feeding import Feeding
 from sayd_cli.model.events import Complete, Final, Partial, Ready
 from sayd_cli.model.session import Session
-from sayd_cli.model.transcript import Sentence
 from sayd_cli.transcript.overlap import Overlap
 from sayd_cli.transcript.sequence import Sequence
 
@@ -27,6 +26,19 @@ before its other end has read anything, and some more."""
 
 _AHEAD_S = 1.0
 """How far after the audio that was sent a service's times may lie by its way of counting."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a session says, without what is known, and placed in the captured audio.
+
+    Attributes:
+        event: A final of which nothing is left still tells that interim text before it is over.
+        is_known: All of it was heard before.
+    """
+
+    event: Partial | Final
+    is_known: bool = False
 
 
 class Hearing:
@@ -118,22 +130,27 @@ class Hearing:
             return now_s - self._lost_at_s < self._resume_s
         return not tried
 
-    def texts(self, message: Partial | Final) -> Iterator[Partial | Final]:
-        """What is new in a message, in order, placed in the captured audio."""
+    def texts(self, message: Partial | Final) -> Iterator[Said]:
+        """What a message says, in order."""
         if isinstance(message, Partial):
             text = self._overlap.peek(message.text)
-            yield self._placed(replace(message, text=text))
+            yield Said(self._placed(replace(message, text=text)))
             return
         self._told_s = max(self._told_s, min(message.end_s or 0.0, self.streamed_s))
         for final in self._sequence.take(message):
-            # Of one that is known nothing is left, but that interim text before it is over.
-            yield self._placed(replace(final, text=self._overlap.remove(final.text)))
+            text = self._overlap.remove(final.text)
+            is_known = bool(final.text) and not text
+            yield Said(self._placed(replace(final, text=text)), is_known)
 
-    def confirmed_sample(self, sentence: Sentence) -> int:
-        """Up to where the captured audio is surely confirmed by this sentence of the session."""
+    def confirmed_sample(self, end_s: float | None) -> int:
+        """Up to where the captured audio is surely confirmed by a sentence of the session.
+
+        Args:
+            end_s: Where the sentence ends, in the captured audio; None when that is not known.
+        """
         timeline = self.feeding.timeline
-        if not sentence.approximate:
-            confirmed_s = min(sentence.end_s, timeline.captured_until_s)
+        if end_s is not None:
+            confirmed_s = min(end_s, timeline.captured_until_s)
         else:
             confirmed_s = timeline.end_s(max(0.0, self.feeding.heard_s() - MARGIN_S))
         return self._sample(confirmed_s)

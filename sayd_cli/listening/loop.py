@@ -29,7 +29,7 @@ from sayd_cli.listening.backlog import Backlog
 from sayd_cli.listening.clock import Clock, SystemClock
 from sayd_cli.listening.conversation import Conversation
 from sayd_cli.listening.feeding import Feeding
-from sayd_cli.listening.hearing import Hearing
+from sayd_cli.listening.hearing import Hearing, Said
 from sayd_cli.listening.intake import Intake
 from sayd_cli.listening.outage import Outage
 from sayd_cli.listening.patience import Patience
@@ -429,14 +429,20 @@ class Listening:
         hearing = self._hearing
         if hearing is None:
             return
-        for text in hearing.texts(message):
-            if self._has_had_enough() or self._comes_too_late(text):
+        for said in hearing.texts(message):
+            if self._has_had_enough() or self._comes_too_late(said.event):
                 return
-            self._take_text(text, hearing, patience)
+            self._take_text(said, hearing, patience)
 
-    def _take_text(self, text: Partial | Final, hearing: Hearing, patience: Patience) -> None:
+    def _take_text(self, said: Said, hearing: Hearing, patience: Patience) -> None:
+        event = said.event
+        if said.is_known:
+            # That it is heard again shows how far the service is, even when it fails soon.
+            self._attempts.heard()
+            is_placed = event.start_s is not None
+            self._confirm(hearing.confirmed_sample(event.end_s if is_placed else None))
         timeline = hearing.feeding.timeline
-        report = self._assembly.apply(text, heard_until_s=timeline.captured_until_s)
+        report = self._assembly.apply(event, heard_until_s=timeline.captured_until_s)
         if report is None:
             return
         self._sink.take(report)
@@ -445,11 +451,12 @@ class Listening:
             if report.text:
                 self._silence.heard(report.end_s, self._backlog.sent_s)
             return
+        sentence = report.sentence
         self._attempts.confirmed()
         self._heard_in = hearing.session.session_id
-        self._silence.heard(report.sentence.end_s, self._backlog.sent_s)
+        self._silence.heard(sentence.end_s, self._backlog.sent_s)
         patience.renew()
-        self._confirm(hearing.confirmed_sample(report.sentence))
+        self._confirm(hearing.confirmed_sample(None if sentence.approximate else sentence.end_s))
         if self._has_had_enough():
             self._stop.request(EndReason.ONCE)
 

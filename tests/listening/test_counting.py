@@ -17,7 +17,6 @@ from sayd_cli.listening.rules import Rules
 from sayd_cli.model.events import Audio, ClientMessage, Complete, End, Final, Partial
 from sayd_cli.model.secret import SecretUrl
 from sayd_cli.model.session import Session, SessionSettings
-from sayd_cli.model.transcript import Sentence
 from sayd_cli.spool.memory import MemorySpool
 from sayd_cli.transcript.overlap import Overlap
 from tests.listening.test_outage import SECOND_BYTES, Answers, Run, UniqueSource, expected
@@ -57,7 +56,7 @@ class Connected:
         self.feeding.timeline.sent(start, start + round(seconds * RATE_HZ))
 
     def take(self, message: Partial | Final) -> list[Times]:
-        return [(text.start_s, text.end_s) for text in self.hearing.texts(message)]
+        return [(said.event.start_s, said.event.end_s) for said in self.hearing.texts(message)]
 
     def said(self, start_s: float | None, end_s: float | None) -> Times:
         """Where the times of a sentence are taken to be."""
@@ -233,7 +232,7 @@ def test_nothing_is_placed_before_it_is_said_or_confirmed_before_it_is_heard(
             continue
         lost_s = streamed_s - arrived_s if counts_on else 0.0
         assert end == pytest.approx(BEGIN_S + end_s - lost_s, abs=1e-4)
-        confirmed = connected.hearing.confirmed_sample(Sentence(0, "A.", start, end))
+        confirmed = connected.hearing.confirmed_sample(end)
         assert confirmed <= (BEGIN_S + end_s) * RATE_HZ + 1
 
 

@@ -15,7 +15,6 @@ from sayd_cli.listening.rules import Rules
 from sayd_cli.model.events import Complete, Final, Partial, Ready
 from sayd_cli.model.secret import SecretUrl
 from sayd_cli.model.session import Session, SessionSettings
-from sayd_cli.model.transcript import Sentence
 from sayd_cli.spool.memory import MemorySpool
 from sayd_cli.transcript.overlap import Overlap
 from tests.listening.world import RATE_HZ, FakeClock, Recorder
@@ -48,11 +47,8 @@ class World:
         self.timeline.sent(start, start + round(seconds * RATE_HZ))
 
     def take(self, message: Partial | Final) -> list[tuple[str, float | None, float | None]]:
-        return [(text.text, text.start_s, text.end_s) for text in self.hearing.texts(message)]
-
-
-def sentence(end_s: float, *, approximate: bool = False) -> Sentence:
-    return Sentence(0, "A.", 0.0, end_s, approximate=approximate)
+        events = [said.event for said in self.hearing.texts(message)]
+        return [(event.text, event.start_s, event.end_s) for event in events]
 
 
 def test_texts_are_placed_in_the_captured_audio() -> None:
@@ -68,6 +64,19 @@ def test_of_a_sentence_that_is_known_it_is_told_that_interim_text_is_over() -> N
     assert world.take(Partial("One two")) == [("", None, None)]
     assert world.take(Final("One two three.")) == [("", None, None)]
     assert world.take(Final("Four.")) == [("Four.", None, None)]
+
+
+def test_it_is_told_that_a_sentence_was_heard_before() -> None:
+    world = World(known=["One two three."])
+    texts: list[Partial | Final] = [
+        Final("One two"),
+        Partial("three"),
+        Final("three."),
+        Final(""),
+        Final("Four."),
+    ]
+    said = [each.is_known for text in texts for each in world.hearing.texts(text)]
+    assert said == [True, False, True, False, False]
 
 
 @pytest.mark.parametrize(
@@ -115,26 +124,25 @@ def test_however_careless_its_times_are_nothing_ends_before_the_audio_that_was_s
             assert begins_s >= world.BEGIN_S
             continue
         assert world.BEGIN_S <= begins_s <= ends_s
-        confirmed = world.hearing.confirmed_sample(sentence(ends_s))
+        confirmed = world.hearing.confirmed_sample(ends_s)
         assert confirmed <= 112 * RATE_HZ
 
 
 def test_what_is_confirmed_is_where_the_sentence_ends_but_no_more_than_was_sent() -> None:
     world = World()
     world.sent(10)
-    assert world.hearing.confirmed_sample(sentence(104.5)) == 104.5 * RATE_HZ
-    assert world.hearing.confirmed_sample(sentence(999.0)) == 110 * RATE_HZ
+    assert world.hearing.confirmed_sample(104.5) == 104.5 * RATE_HZ
+    assert world.hearing.confirmed_sample(999.0) == 110 * RATE_HZ
 
 
 def test_without_times_it_is_what_the_slowest_service_has_heard_by_then() -> None:
     world = World()
-    derived = sentence(160.0, approximate=True)
     world.sent(60)
-    assert world.hearing.confirmed_sample(derived) == 100 * RATE_HZ
+    assert world.hearing.confirmed_sample(None) == 100 * RATE_HZ
     world.clock.time_s += 20
-    assert world.hearing.confirmed_sample(derived) == (100 + 30 - MARGIN_S) * RATE_HZ
+    assert world.hearing.confirmed_sample(None) == (100 + 30 - MARGIN_S) * RATE_HZ
     world.clock.time_s += 3600
-    assert world.hearing.confirmed_sample(derived) == (160 - MARGIN_S) * RATE_HZ
+    assert world.hearing.confirmed_sample(None) == (160 - MARGIN_S) * RATE_HZ
 
 
 def test_what_a_service_has_completed_by_itself_is_heard() -> None:

@@ -586,6 +586,31 @@ async def test_an_interrupted_run_without_times_is_finished_by_its_words() -> No
     assert run.recorder.texts == expected(12)[5:]
 
 
+async def test_a_service_that_breaks_on_what_is_known_is_further_each_time() -> None:
+    source = UniqueSource(40)
+    spool = MemorySpool(RATE_HZ)
+    spool.append(Frame(source.pcm, 0, RATE_HZ))
+    heard = tuple(Sentence(n, f"word{n} of{n}", n, n + 1, approximate=True) for n in range(36))
+    hearer = Hearer(source, {})
+    said: list[int] = []
+
+    def hears(message: ClientMessage, service: ScriptedService) -> Answers:
+        if len(said) < len(service.connections):
+            said.append(0)
+        answers: Answers = []
+        for answer in hearer(message, service):
+            answers.append(answer)
+            said[-1] += isinstance(answer, Final)
+            if said[-1] == 5:
+                return [*answers, ServiceFailedError("1011")]
+        return answers
+
+    run = Run(ScriptedSource(0), ScriptedService(hears), spool=spool, heard=heard)
+    await run.go()
+    assert run.recorder.texts == expected(40)[36:]
+    assert len(said) > 3
+
+
 async def test_interim_text_of_a_lost_stream_does_not_come_twice() -> None:
     def hears(message: ClientMessage, service: ScriptedService) -> Answers:
         if isinstance(message, End):

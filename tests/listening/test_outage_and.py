@@ -215,7 +215,7 @@ async def test_a_stop_and_interim_text_that_was_told_again_as_a_sentence() -> No
         first = len(service.connections) == 1
         # The second time it is unsure for a while; then it says the same.
         return (
-            [Partial("One tooth reef"), Final("One two three.")]
+            [Partial("Won tooth reef"), Final("One two three.")]
             if not first
             else [
                 Final("One two three."),
@@ -241,7 +241,7 @@ async def test_a_stop_and_interim_text_that_was_told_again_as_a_sentence() -> No
     # Told once, and what it was unsure of is not given up as the last words.
     assert run.recorder.texts == ["One two three."]
     interims = [r.text for r in run.recorder.reports if isinstance(r, Interim)]
-    assert interims == ["One tooth reef", ""]
+    assert interims == ["Won tooth reef", ""]
 
 
 async def test_silence_at_a_gap_is_sent_again_on_a_stream_that_is_continued() -> None:
