@@ -37,6 +37,10 @@ _END_ADDED, _END_LEFT_OUT = -2.0, -2.5
 
 _NEVER = float("-inf")
 
+_HOPELESS = 40.0
+"""What is so much less likely than the likeliest is not followed any more: after hours that are
+heard again, it would cost too much."""
+
 _DOUBT = 3.0
 """Of places that are so nearly alike the first is taken, where the least is known: rather a word
 twice than none. And where all that is known may have been heard by the end of a sentence, it must
@@ -68,7 +72,8 @@ class Overlap:
         self._known = _in_words(known)
         self._surprisal = Surprisal([*_in_words(before), *self._known], _END)
         self._fits = [0.0] * (len(self._known) + 1)
-        """For every number of known words: what was heard up to now ends after them."""
+        """How likely it is that what was heard up to now ends after none of the known words, after
+        one, and so on; hopeless after those that are not listed."""
         self._last = (_END, _END)
         """The last two words that were heard again."""
         self._is_begun = False
@@ -81,7 +86,7 @@ class Overlap:
             return text
         new, fits = self._lay(words, is_whole=True)
         if fits is not None:
-            self._fits = fits
+            self._follow(fits)
             self._last = (words[-1].key, _END)
             self._is_begun = True
         elif new or self._is_begun or self._strays + len(words) > _STRAYS:
@@ -110,19 +115,20 @@ class Overlap:
             The first of the words that is new, and how well all of it fits; None when the words
             after that one are new, too.
         """
-        fits = self._fits
+        fits = self._reaching(len(words))
+        end = len(self._known)
         # By the number of words that are known, when they are all that is.
-        over = [fits[-1] if self._is_begun else _STRAYED if self._strays else 0.0]
+        over = [self._at_end(fits) if self._is_begun else _STRAYED if self._strays else 0.0]
         last = self._last
         for word in words:
             fits = self._next(fits, last, word.key)
             last = (last[1], word.key)
-            over.append(max(fits[-1], fits[-2] + _END_LEFT_OUT))
+            over.append(self._at_end(fits))
         if is_whole:
             fits = self._next(fits, last, _END)
-            over[-1] = max(over[-1], fits[-1])
+            over[-1] = max(over[-1], self._at_end(fits))
         # Before the last word and the end of its sentence.
-        inside = max(fits[:-2])
+        inside = max(fits[: end - 1], default=_NEVER)
         likeliest = max(over)
         if inside < likeliest:
             if not self._is_begun and over[0] >= likeliest - _ALONE:
@@ -132,6 +138,26 @@ class Overlap:
             return 0, None
         return len(words), fits
 
+    def _reaching(self, words: int) -> list[float]:
+        """How well it fits, with room for so many words more, and for some that are left out."""
+        reach = len(self._fits) + words + 1 + int(_HOPELESS / -_END_LEFT_OUT)
+        more = min(reach, len(self._known) + 1) - len(self._fits)
+        return self._fits + [_NEVER] * more
+
+    def _follow(self, fits: list[float]) -> None:
+        """Go on from there, with what is not hopeless."""
+        least = max(fits) - _HOPELESS
+        hopeful = [row for row, points in enumerate(fits) if points >= least]
+        self._fits = fits[hopeful[0] : hopeful[-1] + 1]
+        self._known = self._known[hopeful[0] :]
+
+    def _at_end(self, fits: list[float]) -> float:
+        """How well it fits where all that is known was heard; its last end may not have been."""
+        end = len(self._known)
+        if len(fits) <= end:
+            return _NEVER
+        return max(fits[end], fits[end - 1] + _END_LEFT_OUT)
+
     def _next(self, fits: list[float], last: tuple[str, str], word: str) -> list[float]:
         """How well all that was heard fits with one word more."""
         said = self._surprisal.of(*last, word) - _EXPECTED
@@ -140,7 +166,7 @@ class Overlap:
         else:
             same, other, added = min(said, _MOST), _CHANGED, _ADDED
         longer = [fits[0] + added]
-        for row, known in enumerate(self._known):
+        for row, known in enumerate(self._known[: len(fits) - 1]):
             if known == word:
                 both = fits[row] + same
             else:

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from random import Random
+from time import monotonic
 
 import pytest
 from hypothesis import given
@@ -200,6 +202,16 @@ def test_a_first_word_that_is_cut_costs_no_other(
     assert [word for word in heard if word in words[known_words:]] == words[known_words:]
     # It may stay, and one more that was heard with it as a sentence of two.
     assert len(heard) <= new_words + 2
+
+
+def test_hours_that_are_heard_again_cost_little_for_each_sentence() -> None:
+    draw = Random(1)
+    words = [draw.choice("abcdefghij") * draw.randint(1, 9) for _ in range(8000)]
+    said = [" ".join(sentence) for sentence in cut(words, [10])]
+    began_s = monotonic()
+    assert new(" ".join(f"{each}." for each in said), *said, "and so on") == ["and so on"]
+    # A quarter of a second; half a minute, if each is laid over all the others.
+    assert monotonic() - began_s < 10
 
 
 @given(st.text(max_size=60), st.lists(st.text(max_size=40), max_size=6))
