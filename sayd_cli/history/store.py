@@ -350,6 +350,8 @@ class SessionStore:
             database.execute("PRAGMA journal_mode = WAL")
             # In WAL mode NORMAL would lose the last sentences in a power failure.
             database.execute("PRAGMA synchronous = FULL")
+            # Half a MiB, not two: what is open for hours is to stay small, and writes at the end.
+            database.execute("PRAGMA cache_size = -512")
             # What is deleted is overwritten.
             database.execute("PRAGMA secure_delete = ON")
             migrate(database)
