@@ -59,6 +59,8 @@ class Feeding:
         self._patience = patience
         self._clock = clock
         self._sink = sink
+        self._hears = False
+        """The service has said something of this stream."""
         self._heard_s = 0.0
         self._heard_at_s = clock.now_s()
         self._packer = Packer(settings)
@@ -71,13 +73,24 @@ class Feeding:
         return self._position
 
     def heard_s(self) -> float:
-        """How much of the stream has been heard by now, in seconds, also by a slow service."""
+        """How much of the stream has been heard by now, in seconds, also by a slow service.
+
+        Nothing before it says something: one that has just been started may take audio for a while
+        before it hears any.
+        """
         now_s = self._clock.now_s()
+        if not self._hears:
+            self._heard_at_s = now_s
         sent_s = self.timeline.stream_samples / self._settings.sample_rate_hz
         self._heard_s += _SLOWEST_HEARING * (now_s - self._heard_at_s)
         self._heard_s = min(sent_s, self._heard_s)
         self._heard_at_s = now_s
         return self._heard_s
+
+    def said(self) -> None:
+        """The service says something of the stream, so it hears."""
+        self.heard_s()
+        self._hears = True
 
     def continue_at(self, stream_sample: int) -> None:
         """Go on where the service has the stream up to.

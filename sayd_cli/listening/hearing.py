@@ -132,6 +132,7 @@ class Hearing:
 
     def texts(self, message: Partial | Final) -> Iterator[Said]:
         """What a message says, in order."""
+        self.feeding.said()
         if isinstance(message, Partial):
             text = self._overlap.peek(message.text)
             yield Said(self._placed(replace(message, text=text)))

@@ -436,13 +436,15 @@ class Listening:
 
     def _take_text(self, said: Said, hearing: Hearing, patience: Patience) -> None:
         event = said.event
+        heard_until_s = hearing.feeding.timeline.captured_until_s
         if said.is_known:
             # That it is heard again shows how far the service is, even when it fails soon.
             self._attempts.heard()
-            is_placed = event.start_s is not None
-            self._confirm(hearing.confirmed_sample(event.end_s if is_placed else None))
-        timeline = hearing.feeding.timeline
-        report = self._assembly.apply(event, heard_until_s=timeline.captured_until_s)
+            patience.renew()
+            known_until_s = self._assembly.known_until_s(event, heard_until_s=heard_until_s)
+            if known_until_s is not None:
+                self._confirm(hearing.confirmed_sample(known_until_s))
+        report = self._assembly.apply(event, heard_until_s=heard_until_s)
         if report is None:
             return
         self._sink.take(report)

@@ -52,6 +52,14 @@ class Assembly:
             return self._take_partial(event, heard_until_s)
         return self._take_final(event, heard_until_s)
 
+    def known_until_s(self, event: Partial | Final, *, heard_until_s: float) -> float | None:
+        """Where something ends that was heard before, in seconds; None where that is not told.
+
+        No later than what was heard before: a derived end is never before the real one.
+        """
+        _, end_s, approximate = self._place(event, heard_until_s)
+        return None if approximate else min(end_s, self._transcript.end_s)
+
     def give_up_partial(self) -> Sentence | None:
         """Make a sentence of the interim text, marked as never confirmed; None when there is none.
 

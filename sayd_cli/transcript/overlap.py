@@ -50,6 +50,10 @@ _ALONE = 5.0
 """Where nothing was heard again yet, it must be likelier by so much that a part of a sentence was:
 one word alone is often said twice."""
 
+_UNLIKE = 6.0
+"""A sentence that makes what was heard up to now so much less likely is told, too: it may be one
+that was never heard, among others that were."""
+
 _STRAYS = 2
 """So many words may be heard that are not the known ones, before it is certain that those will not
 come: audio that is sent again begins in the middle of a word, which may be heard as another one, or
@@ -86,6 +90,8 @@ class Overlap:
             return text
         new, fits = self._lay(words, is_whole=True)
         if fits is not None:
+            if self._is_unlike(words, fits):
+                new = 0
             self._follow(fits)
             self._last = (words[-1].key, _END)
             self._is_begun = True
@@ -101,8 +107,16 @@ class Overlap:
         words = words_of(text)
         if not self._known or not words:
             return text
-        new, _ = self._lay(words, is_whole=False)
+        new, fits = self._lay(words, is_whole=False)
+        if fits is not None and self._is_unlike(words, fits):
+            new = 0
         return _from(text, words, new)
+
+    def _is_unlike(self, words: list[Word], fits: list[float]) -> bool:
+        """Whether all of a sentence may be new though it is laid over known words."""
+        if max(self._fits) - max(fits) > _UNLIKE:
+            return True
+        return not {word.key for word in words}.intersection(self._known)
 
     def _lay(self, words: list[Word], *, is_whole: bool) -> tuple[int, list[float] | None]:
         """Lay a sentence over what is known.
@@ -115,8 +129,12 @@ class Overlap:
             The first of the words that is new, and how well all of it fits; None when the words
             after that one are new, too.
         """
-        fits = self._reaching(len(words))
         end = len(self._known)
+        # What is much longer than all that is known goes beyond it.
+        is_longer = len(words) > 2 * end + _STRAYS
+        if is_longer:
+            words, is_whole = words[: 2 * end + _STRAYS], False
+        fits = self._reaching(len(words))
         # By the number of words that are known, when they are all that is.
         over = [self._at_end(fits) if self._is_begun else _STRAYED if self._strays else 0.0]
         last = self._last
@@ -136,7 +154,7 @@ class Overlap:
             return next(at for at, points in enumerate(over) if points >= likeliest - _DOUBT), None
         if self._is_begun and inside < over[0] + _DOUBT:
             return 0, None
-        return len(words), fits
+        return len(words), None if is_longer else fits
 
     def _reaching(self, words: int) -> list[float]:
         """How well it fits, with room for so many words more, and for some that are left out."""

@@ -15,6 +15,7 @@ import fcntl
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import tempfile
@@ -327,8 +328,7 @@ async def _listen(
         await asyncio.sleep(case.kill.delay_s)
         feeding.note()
         killed_s = loop.time()
-        if process.returncode is None:
-            process.kill()
+        _kill(process)
 
     tasks = (asyncio.create_task(feeding.run()), asyncio.create_task(kill()))
     try:
@@ -394,8 +394,7 @@ async def _recover(case: Case, env: dict[str, str], outcome: Outcome) -> list[st
                     first = await process.stdout.readline()
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(process.wait(), kill.delay_s)
-                if process.returncode is None:
-                    process.kill()
+                _kill(process)
             out, err = await process.communicate()
         out = first + out
         printed += out.decode().splitlines()
@@ -437,6 +436,17 @@ def _judge(outcome: Outcome, speech: CodedSpeech, printed: list[str], home: Path
     left = [path.name for path in home.glob("spool/*") if path.name != ".lock"]
     if left:
         wrong.append(f"left behind: {left}")
+
+
+def _kill(process: asyncio.subprocess.Process) -> None:
+    """Kill it, if it still runs.
+
+    Not by asyncio: that first looks whether the process has ended by itself, and so takes its exit
+    status away from who waits for it, who then reads 255.
+    """
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGKILL)
 
 
 async def kill_many(

@@ -138,6 +138,9 @@ def test_what_is_confirmed_is_where_the_sentence_ends_but_no_more_than_was_sent(
 def test_without_times_it_is_what_the_slowest_service_has_heard_by_then() -> None:
     world = World()
     world.sent(60)
+    # It says nothing for a while, as one that has just been started.
+    world.clock.time_s += 20
+    world.take(Partial("A"))
     assert world.hearing.confirmed_sample(None) == 100 * RATE_HZ
     world.clock.time_s += 20
     assert world.hearing.confirmed_sample(None) == (100 + 30 - MARGIN_S) * RATE_HZ

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from random import Random
 
 import pytest
@@ -35,6 +35,7 @@ from sayd_cli.model.report import Ended, EndReason, Heard, Phase, Started
 from sayd_cli.model.session import SessionSettings
 from sayd_cli.model.transcript import Sentence
 from sayd_cli.spool.memory import MemorySpool
+from sayd_cli.transcript.overlap import Overlap
 from tests.listening.world import (
     RATE_HZ,
     FakeClock,
@@ -609,6 +610,92 @@ async def test_a_service_that_breaks_on_what_is_known_is_further_each_time() -> 
     await run.go()
     assert run.recorder.texts == expected(40)[36:]
     assert len(said) > 3
+
+
+@pytest.mark.parametrize("times", [(1000.0, 2000.0), (0.0, 1e9), (5.0, 4.0), (-3.0, -2.0)])
+async def test_a_known_sentence_with_times_that_are_none_confirms_nothing(
+    times: tuple[float, float],
+) -> None:
+    source = UniqueSource(40)
+    spool = MemorySpool(RATE_HZ)
+    spool.append(Frame(source.pcm, 0, RATE_HZ))
+    heard = tuple(Sentence(n, f"word{n} of{n}", n, n + 1, approximate=True) for n in range(30))
+    hearer = Hearer(source, {}, times=False)
+    said: list[Final] = []
+
+    def hears(message: ClientMessage, service: ScriptedService) -> Answers:
+        answers: Answers = []
+        for answer in hearer(message, service):
+            if not isinstance(answer, Final):
+                answers.append(answer)
+                continue
+            said.append(Final(answer.text, *times))
+            # All of the audio has been sent, and may be on its way, when it is lost.
+            if len(service.connections) == 1 and len(said) == 40:
+                return [*said[:5], ServiceFailedError("1011")]
+            if len(service.connections) > 1:
+                answers.append(said[-1])
+        return answers
+
+    run = Run(ScriptedSource(0), ScriptedService(hears), spool=spool, heard=heard)
+    await run.go()
+    assert run.recorder.texts == expected(40)[30:]
+
+
+async def test_a_service_that_says_what_is_known_is_waited_for_at_the_end() -> None:
+    source = UniqueSource(12)
+    spool = MemorySpool(RATE_HZ)
+    spool.append(Frame(source.pcm, 0, RATE_HZ))
+    heard = tuple(Sentence(n, f"word{n} of{n}", n, n + 1, approximate=True) for n in range(10))
+    clock: list[FakeClock] = []
+
+    async def talk(service: ScriptedService) -> None:
+        for text in expected(12):
+            await clock[0].sleep(0.2)
+            service.connection.say([Final(text)])
+        service.connection.say([Complete()])
+
+    talks: list[asyncio.Task[None]] = []
+
+    def hears(message: ClientMessage, service: ScriptedService) -> Answers:
+        if isinstance(message, End):
+            talks.append(asyncio.create_task(talk(service)))
+        return []
+
+    rules = Rules(complete_timeout_s=0.3)
+    run = Run(ScriptedSource(0), ScriptedService(hears), rules, spool=spool, heard=heard)
+    clock.append(run.clock)
+    await run.go()
+    assert run.recorder.texts == expected(12)[10:]
+
+
+async def test_of_what_was_heard_only_what_ended_later_may_be_heard_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    laid: list[tuple[list[str], list[str]]] = []
+
+    class Spied(Overlap):
+        def __init__(self, known: Sequence[str], before: Sequence[str] = ()) -> None:
+            laid.append((list(known), list(before)))
+            super().__init__(known, before)
+
+    monkeypatch.setattr("sayd_cli.listening.loop.Overlap", Spied)
+    source = UniqueSource(12)
+    spool = MemorySpool(RATE_HZ)
+    for n in range(12):
+        pcm = source.pcm[n * SECOND_BYTES : (n + 1) * SECOND_BYTES]
+        spool.append(Frame(pcm, n * RATE_HZ, RATE_HZ))
+    spool.release(6 * RATE_HZ)
+    heard = tuple(Sentence(n, f"word{n} of{n}", n, n + 1, approximate=True) for n in range(9))
+    run = Run(
+        ScriptedSource(0),
+        ScriptedService(Hearer(source, {}, times=False)),
+        spool=spool,
+        heard=heard,
+    )
+    await run.go()
+    assert laid[0] == (expected(12)[6:9], expected(12)[4:6])
+    assert run.recorder.texts == expected(12)[9:]
 
 
 async def test_interim_text_of_a_lost_stream_does_not_come_twice() -> None:

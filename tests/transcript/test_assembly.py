@@ -158,3 +158,16 @@ def test_whatever_comes_the_transcript_is_in_order(
     for sentence in sentences:
         assert sentence.text == sentence.text.strip() != ""
         assert 0 <= sentence.start_s <= sentence.end_s < math.inf
+
+
+def test_what_is_heard_again_ends_where_it_is_said_to_but_no_later_than_what_is_known() -> None:
+    assembly = Assembly()
+    assembly.apply(Final("A."), heard_until_s=5.0)
+
+    def until_s(start_s: float | None, end_s: float | None) -> float | None:
+        return assembly.known_until_s(Final("A.", start_s, end_s), heard_until_s=8.0)
+
+    assert until_s(1.0, 3.0) == 3.0
+    assert until_s(1.0, 7.0) == 5.0
+    for start_s, end_s in [(None, 3.0), (1.0, None), (3.0, 1.0), (-2.0, 1.0), (1.0, 3000.0)]:
+        assert until_s(start_s, end_s) is None

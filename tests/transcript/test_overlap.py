@@ -204,6 +204,26 @@ def test_a_first_word_that_is_cut_costs_no_other(
     assert len(heard) <= new_words + 2
 
 
+def test_sentences_that_are_like_none_of_the_known_ones_are_new_though_others_may_come() -> None:
+    twice = "We went to the river. Then it rained. We stayed home."
+    overlap = Overlap(split(f"{twice} Ent to the river. Then it rained. We stayed home."))
+    again = ["Went to the river.", "Then it rained.", "We stayed home."]
+    new = ["Nobody called.", "My sister made dinner.", "Good night."]
+    assert [overlap.remove(text) for text in [*again, *new]] == ["", "", "", *new]
+    assert overlap.peek("Nobody called") == "Nobody called"
+
+
+def test_a_text_without_end_holds_nothing_up() -> None:
+    known = [f"w{number} again" for number in range(100)]
+    began_s = monotonic()
+    overlap = Overlap(known)
+    text = "w0 again " + "天" * 200_000
+    assert overlap.peek(text) == text
+    assert overlap.remove(text) == text
+    # Half a second; ten seconds, if all of it is laid over what is known.
+    assert monotonic() - began_s < 5
+
+
 def test_hours_that_are_heard_again_cost_little_for_each_sentence() -> None:
     draw = Random(1)
     words = [draw.choice("abcdefghij") * draw.randint(1, 9) for _ in range(8000)]
