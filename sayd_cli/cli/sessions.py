@@ -189,8 +189,8 @@ def search(
     Case and accents do not matter. In Chinese, any run of characters is found.
     """
     from sayd_cli.cli.messages import say
+    from sayd_cli.history.query import parse_query
     from sayd_cli.history.store import SessionStore
-    from sayd_cli.history.words import parse_query
     from sayd_cli.render.matches import write_matches
     from sayd_cli.settings.paths import history_path
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from sayd_cli.history.words import Query
+from sayd_cli.history.query import Query
 
 # Ready-made words are only to be parted at spaces: they hold letters, digits and their marks,
 # and of these this tokenizer leaves whatever is not ASCII alone, in every version of SQLite.

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 
 from sayd_cli.errors import StorageError
-from sayd_cli.history.words import indexed
+from sayd_cli.history.query import indexed
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from itertools import islice
 
 from sayd_cli.history.index import expression
+from sayd_cli.history.query import Query, find
 from sayd_cli.history.rows import SENTENCE_COLUMNS, SUMMARY_COLUMNS, sentence_of, summary_of
-from sayd_cli.history.words import Query, find
 from sayd_cli.model.match import Match, Span
 from sayd_cli.model.session import SessionSummary
 from sayd_cli.model.transcript import Sentence

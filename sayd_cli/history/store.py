@@ -21,6 +21,7 @@ from pathlib import Path
 
 from sayd_cli.errors import NotFoundError, StorageError
 from sayd_cli.history.index import ensure_index, forget_deleted
+from sayd_cli.history.query import indexed, parse_query
 from sayd_cli.history.rows import (
     EPOCH,
     SENTENCE_COLUMNS,
@@ -30,7 +31,6 @@ from sayd_cli.history.rows import (
 )
 from sayd_cli.history.schema import migrate
 from sayd_cli.history.search import search
-from sayd_cli.history.words import indexed, parse_query
 from sayd_cli.model.audio import Codec
 from sayd_cli.model.match import Match
 from sayd_cli.model.record import SessionRecord

@@ -15,6 +15,7 @@ repeats itself they tell one round from the next.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 
 from sayd_cli.transcript.surprisal import Surprisal
 from sayd_cli.transcript.words import Word, text_after, words_of
@@ -85,15 +86,12 @@ class Overlap:
 
     def remove(self, text: str) -> str:
         """The part of a final sentence that is new; the next one follows on it."""
-        words = words_of(text)
-        if not self._known or not words:
+        if not self._known or not (words := self._words(text)):
             return text
         new, fits = self._lay(words, is_whole=True)
         if fits is not None:
-            if self._is_unlike(words, fits):
-                new = 0
             self._follow(fits)
-            self._last = (words[-1].key, _END)
+            self._last = (words[-1].folded, _END)
             self._is_begun = True
         elif new or self._is_begun or self._strays + len(words) > _STRAYS:
             # What follows is new, so nothing known comes any more.
@@ -104,19 +102,19 @@ class Overlap:
 
     def peek(self, text: str) -> str:
         """The same of a text that may still change."""
-        words = words_of(text)
-        if not self._known or not words:
+        if not self._known or not (words := self._words(text)):
             return text
-        new, fits = self._lay(words, is_whole=False)
-        if fits is not None and self._is_unlike(words, fits):
-            new = 0
+        new, _ = self._lay(words, is_whole=False)
         return _from(text, words, new)
 
-    def _is_unlike(self, words: list[Word], fits: list[float]) -> bool:
-        """Whether all of a sentence may be new though it is laid over known words."""
-        if max(self._fits) - max(fits) > _UNLIKE:
-            return True
-        return not {word.key for word in words}.intersection(self._known)
+    def _words(self, text: str) -> list[Word]:
+        """The words; of a text that is much longer than all that is known, one more than matter."""
+        return list(islice(words_of(text), self._longest + 1))
+
+    @property
+    def _longest(self) -> int:
+        """How many words may be laid over what is known; what is longer goes beyond it."""
+        return 2 * len(self._known) + _STRAYS
 
     def _lay(self, words: list[Word], *, is_whole: bool) -> tuple[int, list[float] | None]:
         """Lay a sentence over what is known.
@@ -126,21 +124,20 @@ class Overlap:
             is_whole: It ends with the last of them.
 
         Returns:
-            The first of the words that is new, and how well all of it fits; None when the words
-            after that one are new, too.
+            The first of the words that is new, and how well all of it fits; None when whatever
+            comes after that one is new, too.
         """
         end = len(self._known)
-        # What is much longer than all that is known goes beyond it.
-        is_longer = len(words) > 2 * end + _STRAYS
+        is_longer = len(words) > self._longest
         if is_longer:
-            words, is_whole = words[: 2 * end + _STRAYS], False
+            words, is_whole = words[: self._longest], False
         fits = self._reaching(len(words))
         # By the number of words that are known, when they are all that is.
         over = [self._at_end(fits) if self._is_begun else _STRAYED if self._strays else 0.0]
         last = self._last
         for word in words:
-            fits = self._next(fits, last, word.key)
-            last = (last[1], word.key)
+            fits = self._next(fits, last, word.folded)
+            last = (last[1], word.folded)
             over.append(self._at_end(fits))
         if is_whole:
             fits = self._next(fits, last, _END)
@@ -154,7 +151,15 @@ class Overlap:
             return next(at for at, points in enumerate(over) if points >= likeliest - _DOUBT), None
         if self._is_begun and inside < over[0] + _DOUBT:
             return 0, None
-        return len(words), None if is_longer else fits
+        if is_longer:
+            return len(words), None
+        return 0 if self._is_unlike(words, fits) else len(words), fits
+
+    def _is_unlike(self, words: list[Word], fits: list[float]) -> bool:
+        """Whether all of a sentence may be new though it is laid over known words."""
+        if max(self._fits) - max(fits) > _UNLIKE:
+            return True
+        return not {word.folded for word in words}.intersection(self._known)
 
     def _reaching(self, words: int) -> list[float]:
         """How well it fits, with room for so many words more, and for some that are left out."""
@@ -198,7 +203,7 @@ def _in_words(sentences: Sequence[str]) -> list[str]:
     """All their words, and where they end."""
     words: list[str] = []
     for sentence in sentences:
-        if said := [word.key for word in words_of(sentence)]:
+        if said := [word.folded for word in words_of(sentence)]:
             words += [*said, _END]
     return words
 
@@ -207,4 +212,4 @@ def _from(text: str, words: list[Word], first: int) -> str:
     """The text from a word on."""
     if first == len(words):
         return ""
-    return text_after(text, words[first - 1].end) if first else text
+    return text_after(text, words[first - 1].span.end) if first else text

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sayd_cli.history.words import Query, find, indexed, parse_query, words
+from sayd_cli.history.query import Query, find, indexed, parse_query
 from sayd_cli.model.match import Span
+from sayd_cli.transcript.words import words_of
 
 
 @pytest.mark.parametrize(
@@ -84,7 +85,7 @@ TEXTS = st.text(st.one_of(st.characters(), st.sampled_from("abcAÉé今天气 \"
 @given(TEXTS)
 @example("ﷺ")
 def test_words_are_what_an_index_can_part_at_spaces(text: str) -> None:
-    there = words(text)
+    there = list(words_of(text))
     assert indexed(text).split(" ") == ([word.folded for word in there] or [""])
     end = 0
     for word in there:
@@ -100,7 +101,7 @@ def is_mark(character: str) -> bool:
 
 @given(TEXTS, st.data())
 def test_what_was_said_is_found_where_it_was_said(text: str, data: st.DataObject) -> None:
-    there = words(text)
+    there = list(words_of(text))
     if not there:
         assert find(parse_query(text), text) == ()
         return
