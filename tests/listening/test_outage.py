@@ -158,6 +158,28 @@ def expected(seconds: int) -> list[str]:
     return [f"word{n} of{n}" for n in range(seconds)]
 
 
+class Interrupted:
+    """A run that was interrupted at a service without times; its audio is still there.
+
+    Args:
+        seconds: How much of it.
+        told: How many of its words were told.
+    """
+
+    def __init__(self, seconds: int, told: int) -> None:
+        self.source = UniqueSource(seconds)
+        self.spool = MemorySpool(RATE_HZ)
+        for n in range(seconds):
+            pcm = self.source.pcm[n * SECOND_BYTES : (n + 1) * SECOND_BYTES]
+            self.spool.append(Frame(pcm, n * RATE_HZ, RATE_HZ))
+        self.heard = tuple(
+            Sentence(n, text, n, n + 1, approximate=True) for n, text in enumerate(expected(told))
+        )
+
+    def finished_by(self, service: ScriptedService, rules: Rules | None = None) -> Run:
+        return Run(ScriptedSource(0), service, rules, spool=self.spool, heard=self.heard)
+
+
 @pytest.mark.parametrize("live", [True, False])
 @pytest.mark.parametrize(
     "loss",
@@ -577,22 +599,15 @@ async def test_an_interrupted_run_is_finished_from_its_spool() -> None:
 
 
 async def test_an_interrupted_run_without_times_is_finished_by_its_words() -> None:
-    source = UniqueSource(12)
-    spool = MemorySpool(RATE_HZ)
-    spool.append(Frame(source.pcm, 0, RATE_HZ))
-    heard = tuple(Sentence(n, f"word{n} of{n}", n, n + 1, approximate=True) for n in range(5))
-    service = ScriptedService(Hearer(source, {}, times=False))
-    run = Run(ScriptedSource(0), service, spool=spool, heard=heard)
+    before = Interrupted(12, told=5)
+    run = before.finished_by(ScriptedService(Hearer(before.source, {}, times=False)))
     await run.go()
     assert run.recorder.texts == expected(12)[5:]
 
 
 async def test_a_service_that_breaks_on_what_is_known_is_further_each_time() -> None:
-    source = UniqueSource(40)
-    spool = MemorySpool(RATE_HZ)
-    spool.append(Frame(source.pcm, 0, RATE_HZ))
-    heard = tuple(Sentence(n, f"word{n} of{n}", n, n + 1, approximate=True) for n in range(36))
-    hearer = Hearer(source, {})
+    before = Interrupted(40, told=36)
+    hearer = Hearer(before.source, {})
     said: list[int] = []
 
     def hears(message: ClientMessage, service: ScriptedService) -> Answers:
@@ -606,7 +621,7 @@ async def test_a_service_that_breaks_on_what_is_known_is_further_each_time() -> 
                 return [*answers, ServiceFailedError("1011")]
         return answers
 
-    run = Run(ScriptedSource(0), ScriptedService(hears), spool=spool, heard=heard)
+    run = before.finished_by(ScriptedService(hears))
     await run.go()
     assert run.recorder.texts == expected(40)[36:]
     assert len(said) > 3
@@ -616,11 +631,8 @@ async def test_a_service_that_breaks_on_what_is_known_is_further_each_time() -> 
 async def test_a_known_sentence_with_times_that_are_none_confirms_nothing(
     times: tuple[float, float],
 ) -> None:
-    source = UniqueSource(40)
-    spool = MemorySpool(RATE_HZ)
-    spool.append(Frame(source.pcm, 0, RATE_HZ))
-    heard = tuple(Sentence(n, f"word{n} of{n}", n, n + 1, approximate=True) for n in range(30))
-    hearer = Hearer(source, {}, times=False)
+    before = Interrupted(40, told=30)
+    hearer = Hearer(before.source, {}, times=False)
     said: list[Final] = []
 
     def hears(message: ClientMessage, service: ScriptedService) -> Answers:
@@ -637,34 +649,28 @@ async def test_a_known_sentence_with_times_that_are_none_confirms_nothing(
                 answers.append(said[-1])
         return answers
 
-    run = Run(ScriptedSource(0), ScriptedService(hears), spool=spool, heard=heard)
+    run = before.finished_by(ScriptedService(hears))
     await run.go()
     assert run.recorder.texts == expected(40)[30:]
 
 
 async def test_a_service_that_says_what_is_known_is_waited_for_at_the_end() -> None:
-    source = UniqueSource(12)
-    spool = MemorySpool(RATE_HZ)
-    spool.append(Frame(source.pcm, 0, RATE_HZ))
-    heard = tuple(Sentence(n, f"word{n} of{n}", n, n + 1, approximate=True) for n in range(10))
-    clock: list[FakeClock] = []
+    before = Interrupted(12, told=10)
+    talks: list[asyncio.Task[None]] = []
 
     async def talk(service: ScriptedService) -> None:
         for text in expected(12):
-            await clock[0].sleep(0.2)
+            # The limit at the end is one of real time; all of it takes three times as long.
+            await asyncio.sleep(0.25)
             service.connection.say([Final(text)])
         service.connection.say([Complete()])
-
-    talks: list[asyncio.Task[None]] = []
 
     def hears(message: ClientMessage, service: ScriptedService) -> Answers:
         if isinstance(message, End):
             talks.append(asyncio.create_task(talk(service)))
         return []
 
-    rules = Rules(complete_timeout_s=0.3)
-    run = Run(ScriptedSource(0), ScriptedService(hears), rules, spool=spool, heard=heard)
-    clock.append(run.clock)
+    run = before.finished_by(ScriptedService(hears), Rules(complete_timeout_s=1.0))
     await run.go()
     assert run.recorder.texts == expected(12)[10:]
 
@@ -680,19 +686,9 @@ async def test_of_what_was_heard_only_what_ended_later_may_be_heard_again(
             super().__init__(known, before)
 
     monkeypatch.setattr("sayd_cli.listening.loop.Overlap", Spied)
-    source = UniqueSource(12)
-    spool = MemorySpool(RATE_HZ)
-    for n in range(12):
-        pcm = source.pcm[n * SECOND_BYTES : (n + 1) * SECOND_BYTES]
-        spool.append(Frame(pcm, n * RATE_HZ, RATE_HZ))
-    spool.release(6 * RATE_HZ)
-    heard = tuple(Sentence(n, f"word{n} of{n}", n, n + 1, approximate=True) for n in range(9))
-    run = Run(
-        ScriptedSource(0),
-        ScriptedService(Hearer(source, {}, times=False)),
-        spool=spool,
-        heard=heard,
-    )
+    before = Interrupted(12, told=9)
+    before.spool.release(6 * RATE_HZ)
+    run = before.finished_by(ScriptedService(Hearer(before.source, {}, times=False)))
     await run.go()
     assert laid[0] == (expected(12)[6:9], expected(12)[4:6])
     assert run.recorder.texts == expected(12)[9:]
