@@ -16,7 +16,9 @@ from tests.microphone.virtual import VirtualMicrophone, build_plugin, microphone
 hypothesis.settings.register_profile("sayd", deadline=None)
 hypothesis.settings.load_profile("sayd")
 
-_OF_A_TERMINAL = ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES")
+_OF_A_TERMINAL = ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "TMUX")
+_OF_PYTHON = ("PYTHONUNBUFFERED", "PYTHONIOENCODING", "PYTHONUTF8")
+"""What would give a started ``sayd`` other streams than a user's has."""
 
 PlugIn = Callable[..., VirtualMicrophone]
 
@@ -37,7 +39,7 @@ def _temporary_home(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in os.environ:
-        if name.startswith(("SAYD_", "XDG_")) or name in _OF_A_TERMINAL:
+        if name.startswith(("SAYD_", "XDG_")) or name in _OF_A_TERMINAL + _OF_PYTHON:
             monkeypatch.delenv(name)
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("HOME", str(home))

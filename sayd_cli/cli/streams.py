@@ -208,8 +208,7 @@ def adopt_streams() -> None:
         missing = _Results(_STDOUT_FD, "wb", closefd=False)
         missing.is_missing = True
         sys.stdout = io.TextIOWrapper(io.BufferedWriter(missing), encoding="utf-8")
-    elif not sys.stdout.isatty():
-        # A terminal is never full, and the live view knows what to do when it goes away.
+    else:
         _watch_stdout()
 
 
@@ -225,12 +224,18 @@ def require_output() -> None:
 
 
 def forget_unwritten() -> None:
-    """Let go of what could not be written; else the interpreter tries again at its end, and
-    complains. Called last.
+    """Let go of what could not be written; else the interpreter tries again at its end, complains,
+    and leaves with a status of its own. Called last.
     """
     results = _results()
     if results is not None:
         results.is_forgetting = True
+    for name in ("stdout", "stderr"):
+        try:
+            getattr(sys, name).flush()
+        except (OSError, ValueError):
+            # It is full, or a terminal that has gone. Without a stream there is nothing to try.
+            setattr(sys, name, None)
 
 
 def _is_open(fd: int) -> bool:
