@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
-from sayd_cli.cli.backend import service_of
+from sayd_cli.cli.backend import rules_with, service_of
 from sayd_cli.cli.keeping import BUSY_TIMEOUT_S, HistoryKeeper
 from sayd_cli.cli.keys import key_presses
 from sayd_cli.cli.messages import say
@@ -122,7 +122,7 @@ def run_plan(plan: Plan, environment: Environment) -> Ended:
                     service,
                     audio.spool,
                     settings=plan.settings,
-                    rules=plan.rules,
+                    rules=rules_with(plan.backend, plan.rules),
                     sink=Tee(*sinks, *page),
                     stop=stop,
                     pause=pause,

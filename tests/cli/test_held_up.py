@@ -1,19 +1,24 @@
-"""A process that is stopped for a while and goes on, as a laptop makes it that sleeps."""
+"""A process that is stopped for a while and goes on, as a laptop makes it that sleeps; and one
+whose machine is slow.
+"""
 
 from __future__ import annotations
 
 import json
 import signal
+import subprocess
+import sys
 import time
 from typing import Any
 
 import pytest
 
 from sayd_cli.engine.recordings import recording
-from tests.cli.process import LIMIT_S, running, sayd
+from tests.cli.process import LIMIT_S, environment, running, sayd
 from tests.conftest import PlugIn
 from tests.engine.wer import normalized_words
 
+BECKETT = recording("beckett.wav")
 TALE = recording("two_cities.wav")
 STOPPED_S = 6.0
 
@@ -73,3 +78,27 @@ def test_a_listening_that_was_stopped_for_a_while_goes_on_in_its_place(plug_in: 
         kept += sum(word in heard for word in words)
     # The engine takes a word for another where the audio before it is missing.
     assert kept >= 0.75 * said, lines
+
+
+SLOWLY = (
+    "import time;"
+    "from sayd_cli.cli.main import main;"
+    "from sayd_cli.engine.moonshine import MoonshineModel as Model;"
+    "transcribe = Model.transcribe;"
+    "Model.transcribe = lambda self, samples: (time.sleep(12), transcribe(self, samples))[1];"
+    "main()"
+)
+"""Each decode takes longer than a service is waited for at the end."""
+
+
+def test_the_local_engine_is_waited_for_on_a_machine_that_is_slow() -> None:
+    result = subprocess.run(
+        [sys.executable, "-c", SLOWLY, "listen", str(BECKETT), "--local", "--duration", "1.5"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        env=environment(),
+        timeout=LIMIT_S,
+        check=False,
+    )
+    assert (result.returncode, result.stdout, result.stderr) == (0, "Ever tried.\n", "")
