@@ -94,10 +94,11 @@ def test_all_of_them_at_once_have_the_same_words() -> None:
 @pytest.mark.microphone
 def test_files_can_be_read_at_every_instant(plug_in: PlugIn) -> None:
     microphone = plug_in(BECKETT, 16000)
-    more = ("-o", "talk.srt", "-o", "talk.vtt", "-o", "talk.jsonl", "--caption-file", "caption.txt")
+    names = ("talk.srt", "talk.vtt", "talk.jsonl", "caption.txt")
+    more = ("-o", names[0], "-o", names[1], "-o", names[2], "--caption-file", names[3])
     counts = []
     with running("listen", "--local", "-q", *more, env=microphone.environment()) as process:
-        wait_until(lambda: Path("talk.vtt").exists())
+        wait_until(lambda: all(Path(name).exists() for name in names))
         while len(cues("talk.srt")) < 4:
             assert process.poll() is None
             # What was there a moment ago is still there, and more.
