@@ -193,9 +193,7 @@ class CommandHook:
         while True:
             with self._changed:
                 now_s = monotonic()
-                if now_s >= self._begun_until_s:
-                    self._not_run += len(self._waiting)
-                    self._waiting.clear()
+                self._drop_overdue(now_s)
                 waiting = len(self._waiting)
                 if not waiting:
                     last_s = now_s + limits.run_s + limits.grace_s + _MARGIN_S
@@ -210,6 +208,12 @@ class CommandHook:
             self._tell("the command still runs" + _and_waiting(waiting))
         if self._abandoned:
             self._thread.join(_ABANDONED_WITHIN_S)
+
+    def _drop_overdue(self, now_s: float) -> None:
+        """At the end, under the condition: what waits and may not be begun any more, goes."""
+        if now_s >= self._begun_until_s:
+            self._not_run += len(self._waiting)
+            self._waiting.clear()
 
     def _work(self) -> None:
         """The thread: run what waits, until told to leave."""
@@ -226,6 +230,9 @@ class CommandHook:
     def _next(self) -> Heard | None:
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._leaving or self._abandoned)
+            if self._leaving:
+                # Here, too: the command may end before whoever finishes gets to look.
+                self._drop_overdue(monotonic())
             if self._abandoned or not self._waiting:
                 return None
             heard = self._waiting.popleft()
