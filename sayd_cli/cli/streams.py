@@ -232,7 +232,9 @@ def forget_unwritten() -> None:
         results.is_forgetting = True
     for name in ("stdout", "stderr"):
         try:
-            getattr(sys, name).flush()
+            stream = getattr(sys, name)
+            if stream is not None:  # as it is where a Ctrl-C came before ``adopt_streams``
+                stream.flush()
         except (OSError, ValueError):
             # It is full, or a terminal that has gone. Without a stream there is nothing to try.
             setattr(sys, name, None)

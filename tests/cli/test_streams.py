@@ -194,3 +194,13 @@ def test_the_view_beside_a_pipe_takes_no_keys() -> None:
 
 def test_the_version_is_told_wherever_it_is_asked_for() -> None:
     assert sayd("--debug", "--version").stdout == sayd("--version").stdout
+
+
+def test_a_stop_before_the_streams_are_looked_at_ends_in_good_order() -> None:
+    early = (
+        "import sayd_cli.cli.main as entry\n"
+        "def stopped(): raise KeyboardInterrupt\n"
+        "entry.adopt_streams = stopped\n"
+        "entry.main()"
+    )
+    assert redirected(python(early), "2>&-").returncode == 130
